@@ -1,0 +1,50 @@
+# `make run` and `make test` need Python 3.11 or later and nothing else.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+
+.PHONY: help run test check lint demo screenshots clean
+
+help:
+	@echo "make run          install and start CovAudit on http://127.0.0.1:$(PORT)"
+	@echo "make test         install and run every check and test"
+	@echo "make check        the quick part of the tests"
+	@echo "make demo         the demo on the command line"
+	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
+
+run: $(VENV)/installed
+	@$(BIN)/python -m covaudit doctor --quiet
+	$(BIN)/streamlit run app.py --server.port $(PORT)
+
+demo: $(VENV)/installed
+	$(BIN)/python -m covaudit demo
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+check: lint
+	$(BIN)/pytest -m "not slow and not browser"
+
+test: lint
+	$(BIN)/pytest -ra
+
+screenshots: $(VENV)/installed-dev
+	$(BIN)/python tests/browser/screenshots.py
+
+# A marker file that is newer than the requirements: a second start installs nothing.
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "CovAudit needs Python 3.11 or later; this is " + sys.version.split()[0] + ". Try: make run PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,130 @@
+"""What is asked: a task, two mixtures, a split, a network, a training protocol and a seed. YAML in and out."""
+
+import hashlib
+import json
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from covaudit.domain.labels import is_a
+from covaudit.domain.mixture import Mixture
+from covaudit.domain.task import Task
+from covaudit.errors import BadExperiment, UnknownName, clip
+
+_FROZEN = ConfigDict(frozen=True, extra="forbid")
+
+
+class Split(BaseModel):
+    """How the train mixture is divided. `patient` keeps each patient on one side; `image` is what the papers did."""
+
+    model_config = _FROZEN
+
+    method: Literal["patient", "image"] = "patient"
+    val: float = Field(default=0.2, gt=0, lt=0.5)
+    internal: float = Field(default=0.2, gt=0, lt=0.5)
+
+
+class Training(BaseModel):
+    """The training protocol; every field is visible and changeable in Compose."""
+
+    model_config = _FROZEN
+
+    image_size: int = Field(default=128, ge=32, le=1024)
+    epochs: int = Field(default=8, ge=1, le=500)
+    batch_size: int = Field(default=32, ge=2, le=1024)
+    lr: float = Field(default=1e-3, gt=0, le=1)
+    weight_decay: float = Field(default=1e-2, ge=0, le=1)
+    class_weights: Literal["minority", "none"] = "minority"
+    augment: bool = True
+    pretrained: Literal["none", "imagenet"] = "none"
+
+
+class Experiment(BaseModel):
+    """One question put to one network. `train` is split into train, val and internal; `test` is the external test."""
+
+    model_config = _FROZEN
+
+    name: str = Field(min_length=1, max_length=80)
+    task: Task
+    train: Mixture
+    test: Mixture = Mixture(())
+    split: Split = Split()
+    network: str = "resnet18"
+    training: Training = Training()
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    notes: str = Field(default="", max_length=4000)
+
+    @model_validator(mode="after")
+    def _labels_fit_the_task(self) -> Self:
+        if not self.train:
+            raise ValueError("the train mixture is empty; give at least one component {source, label}")
+        for component in (*self.train.components(), *self.test.components()):
+            if not self._touches_a_class(component.label):
+                raise UnknownName(
+                    "class", component.label, self.task.classes, f"Task {self.task.name} has no such class or label."
+                )
+        missing = [name for name in self.task.classes if not self._is_drawn(name)]
+        if missing:
+            raise ValueError(
+                f"no component of the train mixture draws class {', '.join(missing)}; add one, or choose another task"
+            )
+        return self
+
+    def _touches_a_class(self, label: str) -> bool:
+        return any(is_a(label, name) or is_a(name, label) for name in self.task.classes)
+
+    def _is_drawn(self, class_name: str) -> bool:
+        return any(is_a(c.label, class_name) or is_a(class_name, c.label) for c in self.train.components())
+
+    @property
+    def id(self) -> str:
+        """First 12 hexadecimal digits of the SHA-256 of the canonical JSON: the same question has the same id."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
+
+    def canonical_json(self) -> str:
+        """JSON with sorted keys and no spaces; what the id is made from."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    def to_yaml(self) -> str:
+        """YAML that `from_yaml` reads back to an equal experiment; fields at their default are left out."""
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        plain["task"] = self.task.model_dump(mode="json") if not self._has_named_task() else self.task.name
+        return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
+
+    def _has_named_task(self) -> bool:
+        try:
+            return Task.model_validate(self.task.name) == self.task
+        except UnknownName:
+            return False
+
+    @classmethod
+    def from_yaml(cls, text: str) -> "Experiment":
+        """Read an experiment. Raises `CovauditError` with one sentence for each key that is wrong."""
+        try:
+            plain = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f" near line {mark.line + 1}" if mark else ""
+            raise BadExperiment(f"This is not YAML{where}. Start from 'python -m covaudit presets show demo-single'.") from error
+        if not isinstance(plain, dict):
+            raise BadExperiment(f"An experiment is a mapping with name, task and train; this is {type(plain).__name__}.")
+        return cls.from_plain(plain)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Experiment":
+        """Like `from_yaml`, from plain dicts and lists."""
+        try:
+            return cls.model_validate(plain)
+        except ValidationError as error:
+            raise BadExperiment(explain_validation(error)) from error
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Pydantic's errors as sentences that name the key, what came and what is allowed."""
+    sentences = []
+    for item in error.errors(include_url=False)[:8]:
+        key = ".".join(str(part) for part in item["loc"]) or "experiment"
+        came = f" (came: {clip(item['input'])})" if isinstance(item["input"], str | int | float | bool) else ""
+        sentences.append(f"{key}: {item['msg'].removeprefix('Value error, ')}{came}.")
+    return " ".join(sentences)

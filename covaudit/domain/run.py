@@ -1,0 +1,81 @@
+"""A run: one execution of an experiment, in one or more attempts."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from covaudit.domain.experiment import Experiment
+
+
+class RunState(StrEnum):
+    """QUEUED: waits for a worker. RUNNING: a worker works on it. CANCELLING: asked to stop, not yet stopped.
+    DONE: has results. FAILED: stopped by an error, see `reason`. CANCELLED: stopped by a person.
+    Whether a running run is alive is another question, see `Run.is_stale`."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_finished(self) -> bool:
+        return self in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
+
+
+STALE_AFTER_S = 20.0
+
+
+class Progress(BaseModel):
+    """Where a run is: the step of `covaudit/jobs/execute.py` in words, and how much of it is done."""
+
+    model_config = ConfigDict(frozen=True)
+
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+
+
+class Run(BaseModel):
+    """A row of the run table. Times are UTC; `beat` is the last sign of life of the attempt's process."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    experiment: Experiment
+    state: RunState
+    attempt: int
+    created: datetime
+    started: datetime | None = None
+    finished: datetime | None = None
+    beat: datetime | None = None
+    device: str | None = None
+    reason: str | None = None
+    progress: Progress = Progress()
+    demo: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.experiment.name
+
+    def is_stale(self, now: datetime) -> bool:
+        """Said to be running, yet silent for longer than `STALE_AFTER_S` seconds."""
+        last = self.beat or self.started
+        active = self.state in (RunState.RUNNING, RunState.CANCELLING)
+        return active and last is not None and (now - last).total_seconds() > STALE_AFTER_S
+
+
+class EpochRecord(BaseModel):
+    """One epoch of training: mean losses, validation balanced accuracy, learning rate, seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    val_balanced_accuracy: float
+    lr: float
+    seconds: float
+    is_best: bool = False

@@ -1,0 +1,34 @@
+"""A source: one provenance of images. The card says what is known of it before any pixel is read."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class SourceCard(BaseModel):
+    """What a reader must know of a source to judge a mixture: who is in it and how the label came about."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    modality: str = "CXR"
+    population: str
+    licence: str
+    reference_standard: str
+    confounders: tuple[str, ...] = ()
+    publication: str = ""
+    obtain: str = ""
+
+
+class Source(BaseModel):
+    """A source that was added: its name, its folder and the reader that understands the folder.
+
+    `path` is None for the phantom sources, which are generated. `columns` maps the index's columns (image, label,
+    patient, view, sex, age) to those of a CSV file, for the `csv` reader only.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=80)
+    reader: str
+    path: str | None = None
+    columns: dict[str, str] = {}

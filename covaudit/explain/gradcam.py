@@ -1,0 +1,75 @@
+"""Grad-CAM in batches (Selvaraju et al. 2017, by Captum): where the score of a class changes, not why."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from captum.attr import LayerGradCam
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from covaudit.training.loaders import Rows, batches, normalise, to_images
+
+_MIN_CELLS = 7
+
+
+def choose_layer(network: nn.Module, layers: tuple[str, ...], size: int, in_chans: int = 1) -> str:
+    """The deepest of `layers` whose map has at least 7 cells a side for images of `size` pixels, as ResNet's last has at
+    its native 224; where none has, the finest."""
+    sides: dict[str, int] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        return lambda module, inputs, output: sides.__setitem__(name, min(output.shape[-2:]))
+
+    hooks = [network.get_submodule(name).register_forward_hook(keep(name)) for name in layers]
+    try:
+        network.eval()
+        with torch.inference_mode():
+            device = next(network.parameters()).device
+            network(torch.zeros(1, in_chans, size, size, device=device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return next((name for name in layers if sides[name] >= _MIN_CELLS), max(layers, key=sides.__getitem__))
+
+
+def log_odds(logits: Tensor) -> Tensor:
+    """log p / (1 - p) of each class, (N, K). Unlike the probability its gradient does not vanish for a certain answer,
+    and unlike the logit it is the same for networks that differ by a constant (networks.md 6.1)."""
+    n_classes = logits.shape[-1]
+    others = logits.unsqueeze(-2).expand(*logits.shape[:-1], n_classes, n_classes)
+    itself = torch.eye(n_classes, dtype=torch.bool, device=logits.device)
+    return logits - others.masked_fill(itself, -torch.inf).logsumexp(dim=-1)
+
+
+def grad_cam(
+    network: nn.Module,
+    layer: str,
+    pixels: NDArray[np.uint8],
+    rows: Rows,
+    targets: NDArray[np.int64],
+    device: torch.device,
+    batch_size: int = 64,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.float32]:
+    """Positive evidence (len(rows), h, w) for the class `targets[i]` of image `rows[i]`, at the layer's own resolution.
+
+    Explained is the log-odds of the class. Maps are not normalised; a map without positive evidence is all zeros.
+    """
+    network.eval()
+    explainer = LayerGradCam(lambda images: log_odds(network(images)), network.get_submodule(layer))
+    found: list[NDArray[np.float32]] = []
+    for places in batches(np.arange(len(rows)), batch_size):
+        images = normalise(to_images(pixels[rows[places]], device))
+        classes = torch.from_numpy(targets[places]).to(device)
+        attribution = explainer.attribute(images, target=classes, relu_attributions=True)
+        found.append(attribution[:, 0].detach().float().cpu().numpy())
+        on_progress(int(places[-1]) + 1, len(rows))
+    return np.concatenate(found)
+
+
+def to_heatmaps(attributions: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Each map divided by its own maximum, as 0..255; a map that is empty or not finite becomes all zeros ("no evidence")."""
+    positive = np.where(np.isfinite(attributions), attributions, 0).clip(min=0)
+    peak = positive.max(axis=(-2, -1), keepdims=True)
+    return np.asarray(np.rint(np.divide(positive, peak, out=np.zeros_like(positive), where=peak > 0) * 255), np.uint8)

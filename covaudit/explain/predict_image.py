@@ -1,0 +1,57 @@
+"""Probabilities and heat map of images that were not part of a run."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from covaudit.explain.gradcam import grad_cam, to_heatmaps
+from covaudit.training.device import resolve_device
+from covaudit.training.network_file import NetworkFile, load_network
+from covaudit.training.pixels import scale
+from covaudit.training.predict import predict_logits, probabilities
+
+
+class ImagePrediction(NamedTuple):
+    """`probabilities` (K,) in the order of `classes`; `heatmap` (h, w) explains the class that was `predicted`."""
+
+    name: str
+    classes: tuple[str, ...]
+    probabilities: NDArray[np.float32]
+    predicted: str
+    heatmap: NDArray[np.uint8]
+
+
+def predict_images(
+    run_folder: Path, images: Sequence[tuple[str, NDArray[np.uint8]]], device: str = "auto"
+) -> list[ImagePrediction]:
+    """Predict named grey images (H, W) with the trained network of a run folder.
+
+    Raises:
+        MissingArtifact: the run has no usable weights.
+    """
+    if not images:
+        return []
+    chosen = resolve_device(device)
+    weights = run_folder / "weights.safetensors"
+    changed = weights.stat().st_mtime_ns if weights.exists() else 0
+    network, described = _loaded(run_folder, chosen, changed)
+    pixels = np.stack([scale(image, described.image_size) for _, image in images])
+    rows = np.arange(len(pixels))
+    found = probabilities(predict_logits(network, pixels, rows, chosen))
+    targets = found.argmax(axis=1)
+    maps = to_heatmaps(grad_cam(network, described.cam_layer, pixels, rows, targets, chosen))
+    return [
+        ImagePrediction(name, described.classes, row, described.classes[int(target)], heatmap)
+        for (name, _), row, target, heatmap in zip(images, found, targets, maps, strict=True)
+    ]
+
+
+@lru_cache(maxsize=4)
+def _loaded(folder: Path, device: torch.device, changed: int) -> tuple[nn.Module, NetworkFile]:
+    return load_network(folder, device)

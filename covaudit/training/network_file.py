@@ -1,0 +1,47 @@
+"""A trained network on disk: `network.json` says what it is, `weights.safetensors` holds the numbers. Nothing is unpickled."""
+
+import json
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from covaudit.errors import MissingArtifact
+from models.registry import build_network
+
+
+class NetworkFile(BaseModel):
+    """What is needed to predict with a trained network: the order of `classes` is that of its outputs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    network: str
+    classes: tuple[str, ...]
+    image_size: int
+    cam_layer: str
+    in_chans: int = 1
+
+
+def weights_bytes(network: nn.Module) -> bytes:
+    """The state of a network as safetensors."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
+
+
+def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, NetworkFile]:
+    """The trained network of a run folder, in evaluation mode.
+
+    Raises:
+        MissingArtifact: a file is gone, damaged, or does not fit the network that it names.
+    """
+    try:
+        described = NetworkFile.model_validate(json.loads((folder / "network.json").read_text()))
+        network = build_network(described.network, len(described.classes), described.in_chans)
+        network.load_state_dict(load_file(folder / "weights.safetensors"))
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
+        raise MissingArtifact(
+            "The trained network of this run cannot be loaded: its files are gone or damaged. Retry the run to train it again."
+        ) from error
+    return network.to(device).eval(), described

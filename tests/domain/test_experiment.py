@@ -1,0 +1,63 @@
+"""Experiments: YAML in and out, identity, and errors that say what to do."""
+
+import pytest
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.presets import DEMO, PRESETS
+from covaudit.errors import CovauditError
+
+YAML = """
+name: Small
+task: CL2
+train:
+- {source: cxri, label: NCV, limit: 10}
+- {source: cidc, label: CVP}
+"""
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_yaml(name: str) -> None:
+    assert Experiment.from_yaml(PRESETS[name].to_yaml()) == PRESETS[name]
+
+
+def test_the_demo_presets_share_test_and_training_and_differ_in_the_mixture() -> None:
+    single, balanced = (PRESETS[name] for name in DEMO)
+    assert (single.test, single.training, single.seed) == (balanced.test, balanced.training, balanced.seed)
+    assert single.train != balanced.train
+
+
+def test_a_task_of_ones_own_survives_yaml() -> None:
+    experiment = Experiment.from_yaml(
+        "name: TB\ntask: {name: tb, classes: [healthy, TB]}\n"
+        "train: [{source: s, label: healthy}, {source: s, label: TB}]\n"
+    )
+    assert Experiment.from_yaml(experiment.to_yaml()) == experiment
+
+
+def test_the_same_question_has_the_same_id_however_it_is_written() -> None:
+    spelled_out = Experiment.from_yaml(YAML + "network: resnet18\nseed: 0\n")
+    assert Experiment.from_yaml(YAML).id == spelled_out.id
+    assert Experiment.from_yaml(YAML + "seed: 1\n").id != spelled_out.id
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (YAML.replace("CL2", "CL9"), "Unknown task 'CL9'. Allowed: CL2, CL3, CL4"),
+        (YAML.replace("CVP", "COVID"), "Unknown class 'COVID'. Allowed: CVP, NCV"),
+        (YAML + "epoch: 4\n", "epoch: Extra inputs are not permitted (came: 4)"),
+        (YAML.replace("10", "-1"), "train.0.limit: Input should be greater than or equal to 1 (came: -1)"),
+        (YAML.replace("cidc, label: CVP", "cidc, label: NOR"), "no component of the train mixture draws class CVP"),
+        (YAML + "training: {epochs: many}\n", "training.epochs: Input should be a valid integer"),
+        ("train: [", "This is not YAML near line"),
+        ("- 1", "An experiment is a mapping with name, task and train; this is list."),
+        ("name: x\ntask: CL2\ntrain: []\n", "the train mixture is empty"),
+        ("!!python/object/apply:os.system ['true']", "This is not YAML"),
+    ],
+)
+def test_a_wrong_experiment_is_told_in_one_sentence(text: str, sentence: str) -> None:
+    with pytest.raises(CovauditError) as raised:
+        Experiment.from_yaml(text)
+    assert sentence in str(raised.value)
+    assert "Traceback" not in str(raised.value)
+    assert "pydantic" not in str(raised.value)

@@ -1,0 +1,101 @@
+"""The training loop learns what is there, repeats itself, and stops when it diverges."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from covaudit.domain.experiment import Training
+from covaudit.domain.run import EpochRecord
+from covaudit.errors import JobFailed
+from covaudit.training.loaders import batches
+from covaudit.training.loop import TrainingData, class_weights, fit
+from covaudit.training.predict import predict_logits, probabilities
+
+CPU = torch.device("cpu")
+
+
+def make_data(n: int = 120, size: int = 16, seed: int = 0) -> TrainingData:
+    """Class 1 has a bright upper half; half of the images train, half validate."""
+    draws = np.random.default_rng(seed)
+    targets = draws.integers(0, 2, n)
+    pixels = draws.integers(60, 120, (n, size, size)).astype(np.uint8)
+    pixels[targets == 1, : size // 2] += 100
+    return TrainingData(pixels, targets, np.arange(n // 2), np.arange(n // 2, n), 2)
+
+
+def make_network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 2)
+    )
+
+
+def train(network: nn.Module, data: TrainingData, **fields: float) -> list[EpochRecord]:
+    training = Training(**{"epochs": 6, "batch_size": 16, "lr": 0.01, **fields})
+    return list(fit(network, data, training, seed=3, device=CPU))
+
+
+def test_it_learns_a_separable_class() -> None:
+    records = train(make_network(), make_data())
+    assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6]
+    assert max(record.val_balanced_accuracy for record in records) == 1.0
+    assert records[-1].train_loss < records[0].train_loss
+
+
+def test_shuffled_labels_are_not_learned() -> None:
+    data = make_data(400)
+    shuffled = data._replace(targets=np.random.default_rng(9).permutation(data.targets))
+    records = train(make_network(), shuffled, epochs=3)
+    assert all(0.3 < record.val_balanced_accuracy < 0.7 for record in records)
+
+
+def test_the_same_seed_gives_the_same_weights() -> None:
+    first, second = make_network(), make_network()
+    train(first, make_data())
+    train(second, make_data())
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+
+
+def test_the_network_ends_with_the_weights_of_the_best_epoch() -> None:
+    network, data = make_network(), make_data()
+    states: list[dict[str, torch.Tensor]] = []
+    best = -1
+    for record in fit(network, data, Training(epochs=5, batch_size=16, lr=0.01), seed=3, device=CPU):
+        states.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+        best = record.epoch - 1 if record.is_best else best
+    for name, tensor in network.state_dict().items():
+        assert torch.equal(tensor, states[best][name]), name
+
+
+def test_divergence_stops_the_run_with_a_cure() -> None:
+    data = make_data()
+    network = make_network()
+    with torch.no_grad():
+        network[0].weight.fill_(float("inf"))
+    with pytest.raises(JobFailed, match="Training diverged.*epoch 1, step 1. Lower the learning rate"):
+        train(network, data)
+
+
+def test_class_weights_favour_the_minority() -> None:
+    # Paper 1's released notebook prints {0: 1.0, 1: 11.7} for 4,680 and 400 images.
+    targets = np.repeat([0, 1], [4680, 400])
+    assert class_weights(targets, 2, "minority").tolist() == pytest.approx([1.0, 11.7])
+    assert class_weights(targets, 2, "none").tolist() == [1.0, 1.0]
+
+
+def test_batches_cover_every_row_once_and_never_end_with_a_single_image() -> None:
+    found = list(batches(np.arange(33), 8, seed=1))
+    assert [len(batch) for batch in found] == [8, 8, 8, 9]
+    assert sorted(np.concatenate(found)) == list(range(33))
+    assert [len(batch) for batch in batches(np.arange(9), 8)] == [8, 1]
+    assert np.concatenate(list(batches(np.arange(9), 8))).tolist() == list(range(9))
+
+
+def test_prediction_does_not_depend_on_the_batch() -> None:
+    data, network = make_data(), make_network()
+    whole = predict_logits(network, data.pixels, np.arange(40), CPU, batch_size=40)
+    parts = predict_logits(network, data.pixels, np.arange(40), CPU, batch_size=7)
+    np.testing.assert_allclose(whole, parts, atol=1e-5)
+    np.testing.assert_allclose(probabilities(whole).sum(axis=1), 1, atol=1e-6)
