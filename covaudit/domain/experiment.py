@@ -106,9 +106,13 @@ class Experiment(BaseModel):
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" near line {mark.line + 1}" if mark else ""
-            raise BadExperiment(f"This is not YAML{where}. Start from 'python -m covaudit presets show demo-single'.") from error
+            raise BadExperiment(
+                f"This is not YAML{where}. Start from 'python -m covaudit presets show demo-single'."
+            ) from error
         if not isinstance(plain, dict):
-            raise BadExperiment(f"An experiment is a mapping with name, task and train; this is {type(plain).__name__}.")
+            raise BadExperiment(
+                f"An experiment is a mapping with name, task and train; this is {type(plain).__name__}."
+            )
         return cls.from_plain(plain)
 
     @classmethod

@@ -1,7 +1,7 @@
 """The labels of both papers as one tree.
 
 An image carries its most specific label. `NCP` on an image means a pneumonia other than COVID-19 of unstated cause;
-`NCV` means not COVID-19, nothing more known. A source of the user's own may use any other label: it is a leaf of its own.
+`NCV` means not COVID-19, nothing more known. A source of the user's own may use any other label, a leaf of its own.
 """
 
 from collections.abc import Mapping

@@ -14,8 +14,10 @@ _MIN_CELLS = 7
 
 
 def choose_layer(network: nn.Module, layers: tuple[str, ...], size: int, in_chans: int = 1) -> str:
-    """The deepest of `layers` whose map has at least 7 cells a side for images of `size` pixels, as ResNet's last has at
-    its native 224; where none has, the finest."""
+    """The deepest of `layers` whose map has at least 7 cells a side for images of `size` pixels.
+
+    ResNet's last has 7 at its native 224. Where none has as many, the finest.
+    """
     sides: dict[str, int] = {}
 
     def keep(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
@@ -66,10 +68,3 @@ def grad_cam(
         found.append(attribution[:, 0].detach().float().cpu().numpy())
         on_progress(int(places[-1]) + 1, len(rows))
     return np.concatenate(found)
-
-
-def to_heatmaps(attributions: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Each map divided by its own maximum, as 0..255; a map that is empty or not finite becomes all zeros ("no evidence")."""
-    positive = np.where(np.isfinite(attributions), attributions, 0).clip(min=0)
-    peak = positive.max(axis=(-2, -1), keepdims=True)
-    return np.asarray(np.rint(np.divide(positive, peak, out=np.zeros_like(positive), where=peak > 0) * 255), np.uint8)

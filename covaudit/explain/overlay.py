@@ -67,6 +67,15 @@ def enlarge_mask(mask: npt.NDArray[np.bool_], shape: tuple[int, ...]) -> npt.NDA
     return cv2.resize(mask.astype(np.uint8), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR) > 0
 
 
+def reduce(pixels: Grey, side: int = SHOWN_SIZE) -> Grey:
+    """The image (H, W) with at most `side` pixels on the longer side; smaller ones as they are."""
+    factor = side / max(pixels.shape)
+    if factor >= 1:
+        return pixels
+    size = (max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor)))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def colour_scale() -> Colour:
     """The 256 colours of heat 0 to 255, (256, 3), red first: inferno, even to the eye, dark to bright; never jet."""
     steps = np.arange(256, dtype=np.uint8)[:, None]

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from covaudit.explain.gradcam import grad_cam, to_heatmaps
+from covaudit.explain.heatmaps import draw_heatmaps
 from covaudit.training.device import resolve_device
 from covaudit.training.network_file import NetworkFile, load_network
 from covaudit.training.pixels import scale
@@ -18,7 +18,7 @@ from covaudit.training.predict import predict_logits, probabilities
 
 
 class ImagePrediction(NamedTuple):
-    """`probabilities` (K,) in the order of `classes`; `heatmap` (h, w) explains the class that was `predicted`."""
+    """`probabilities` (K,) in the order of `classes`; `heatmap` (s, s) explains the class that was `predicted`."""
 
     name: str
     classes: tuple[str, ...]
@@ -45,7 +45,7 @@ def predict_images(
     rows = np.arange(len(pixels))
     found = probabilities(predict_logits(network, pixels, rows, chosen))
     targets = found.argmax(axis=1)
-    maps = to_heatmaps(grad_cam(network, described.cam_layer, pixels, rows, targets, chosen))
+    maps = draw_heatmaps(network, described, pixels, rows, targets, chosen)
     return [
         ImagePrediction(name, described.classes, row, described.classes[int(target)], heatmap)
         for (name, _), row, target, heatmap in zip(images, found, targets, maps, strict=True)

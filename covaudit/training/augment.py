@@ -1,7 +1,7 @@
 """Random changes of a training batch that leave the anatomy plausible; every image gets its own draw.
 
-Flips are left out: a mirrored film shows a heart on the wrong side. Exposure changes (contrast, brightness, gamma) are as
-wide as those between real machines.
+Flips are left out: a mirrored film shows a heart on the wrong side. Exposure changes (contrast, brightness, gamma) are
+as wide as those between real machines.
 """
 
 import math

@@ -89,8 +89,10 @@ def fit(
 
 
 def class_weights(targets: NDArray[np.int64], n_classes: int, rule: str) -> Tensor:
-    """(K,) loss weights. `minority` is N_max / N_j, what paper 1's authors ran; its text prints N_j / N, which gives the
-    majority more (papers' error E1)."""
+    """(K,) loss weights. `minority` is N_max / N_j, what paper 1's authors ran.
+
+    The paper prints N_j / N, which gives the majority more (papers' error E1).
+    """
     counts = np.bincount(targets, minlength=n_classes)
     weights = counts.max() / np.maximum(counts, 1) if rule == "minority" else np.ones(n_classes)
     return torch.as_tensor(weights, dtype=torch.float32)

@@ -1,4 +1,7 @@
-"""A trained network on disk: `network.json` says what it is, `weights.safetensors` holds the numbers. Nothing is unpickled."""
+"""A trained network on disk: `network.json` says what it is, `weights.safetensors` holds the numbers.
+
+Nothing is unpickled.
+"""
 
 import json
 from pathlib import Path
@@ -14,7 +17,11 @@ from models.registry import build_network
 
 
 class NetworkFile(BaseModel):
-    """What is needed to predict with a trained network: the order of `classes` is that of its outputs."""
+    """What is needed to predict with a trained network: the order of `classes` is that of its outputs.
+
+    Grad-CAM is taken at `cam_layer`, of `cam_cells` cells a side, whose cell i looks at pixel
+    `cam_offset + cam_stride * i`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -22,6 +29,9 @@ class NetworkFile(BaseModel):
     classes: tuple[str, ...]
     image_size: int
     cam_layer: str
+    cam_offset: float
+    cam_stride: float
+    cam_cells: int
     in_chans: int = 1
 
 
@@ -42,6 +52,7 @@ def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Network
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
         raise MissingArtifact(
-            "The trained network of this run cannot be loaded: its files are gone or damaged. Retry the run to train it again."
+            "The trained network of this run cannot be loaded: its files are gone or damaged. "
+            "Retry the run to train it again."
         ) from error
     return network.to(device).eval(), described

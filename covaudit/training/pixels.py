@@ -13,12 +13,14 @@ from uuid import uuid4
 import cv2
 import numpy as np
 import pandas as pd
+from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
 from covaudit.errors import BadImage
 from covaudit.sources.radiograph import Radiograph, open_radiograph
 
 LUNG, LESION, MARKER, LUNGS_KNOWN, MARKERS_KNOWN = 1, 2, 4, 8, 16
+_ARRAYS = ("pixels", "regions")
 _RECIPE = "stretch to a square, area interpolation, grey, 1"
 
 Bytes = NDArray[np.uint8]
@@ -71,10 +73,10 @@ def _decode(samples: pd.DataFrame, size: int, folder: Path, on_progress: Callabl
     building.mkdir(parents=True)
     try:
         shape = (len(samples), size, size)
-        arrays = [np.lib.format.open_memmap(building / f"{name}.npy", "w+", np.uint8, shape) for name in ("pixels", "regions")]
-        unreadable = _fill(samples, size, *arrays, on_progress)
-        for array in arrays:
-            array.flush()
+        pixels, regions = (open_memmap(building / f"{name}.npy", "w+", np.uint8, shape) for name in _ARRAYS)
+        unreadable = _fill(samples, size, pixels, regions, on_progress)
+        pixels.flush()
+        regions.flush()
         (building / "unreadable.json").write_text(json.dumps(unreadable))
         if not folder.exists():
             building.rename(folder)

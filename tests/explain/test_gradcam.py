@@ -6,9 +6,11 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
-from covaudit.explain.gradcam import choose_layer, grad_cam, log_odds, to_heatmaps
-from covaudit.explain.regions import share_in
+from covaudit.explain.gradcam import choose_layer, grad_cam, log_odds
+from covaudit.explain.heatmaps import to_bytes
+from covaudit.explain.regions import measure_shares, share_in
 from covaudit.training.loaders import normalise, to_images
+from covaudit.training.pixels import LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 from models.registry import NETWORKS, build_network
 
 CPU = torch.device("cpu")
@@ -31,7 +33,7 @@ def test_the_heat_lies_where_the_evidence_is() -> None:
     pixels = np.zeros((1, 32, 32), np.uint8)
     pixels[0, :8, :8] = 255
     maps = grad_cam(Brightness(), "maps", pixels, np.array([0]), np.array([1]), CPU)
-    heatmap = to_heatmaps(maps)[0]
+    heatmap = to_bytes(maps)[0]
     assert heatmap.shape == (8, 8)
     assert heatmap[:2, :2].tolist() == [[255, 255], [255, 255]]
     assert int(heatmap.astype(int).sum()) == 4 * 255
@@ -76,7 +78,7 @@ def test_the_deepest_layer_with_a_map_fine_enough_is_explained(size: int, layer:
 
 def test_a_map_without_evidence_stays_empty() -> None:
     maps = np.stack([np.zeros((2, 2)), np.full((2, 2), np.nan), np.array([[0, 1], [2, 4]])]).astype(np.float32)
-    heatmaps = to_heatmaps(maps)
+    heatmaps = to_bytes(maps)
     assert heatmaps[0].tolist() == heatmaps[1].tolist() == [[0, 0], [0, 0]]
     assert heatmaps[2].tolist() == [[0, 64], [128, 255]]
 
@@ -87,3 +89,21 @@ def test_share_in_a_region() -> None:
     region[0, 0] = True
     assert share_in(heatmap, region) == pytest.approx(0.5)
     assert np.isnan(share_in(np.zeros((2, 2), np.uint8), region))
+
+
+def test_shares_of_the_heat_beside_those_of_the_area() -> None:
+    """8 x 8 pixels: lungs are the left half, a marker of one pixel at (6, 6) counts with half a cell around it."""
+    regions = np.full((8, 8), LUNGS_KNOWN | MARKERS_KNOWN, np.uint8)
+    regions[:, :4] |= LUNG
+    regions[6, 6] |= MARKER
+    heatmap = np.zeros((8, 8), np.uint8)
+    heatmap[6, 7], heatmap[0, 0], heatmap[0, 7] = 100, 50, 50
+    shares = measure_shares(heatmap, regions, cell=2)
+    assert shares.outside_lungs == pytest.approx(0.75)
+    assert shares.outside_lungs_area == pytest.approx(0.5)
+    assert shares.on_markers == pytest.approx(0.5)
+    assert shares.on_markers_area == pytest.approx(9 / 64)
+
+
+def test_shares_of_unknown_regions_are_undefined() -> None:
+    assert np.isnan(measure_shares(np.full((4, 4), 9, np.uint8), np.zeros((8, 8), np.uint8), cell=2)).all()

@@ -27,7 +27,12 @@ def make_data(n: int = 120, size: int = 16, seed: int = 0) -> TrainingData:
 def make_network(seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
     return nn.Sequential(
-        nn.Conv2d(1, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(32, 2)
+        nn.Conv2d(1, 8, 5, stride=2),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(32, 2),
     )
 
 
@@ -74,7 +79,7 @@ def test_divergence_stops_the_run_with_a_cure() -> None:
     network = make_network()
     with torch.no_grad():
         network[0].weight.fill_(float("inf"))
-    with pytest.raises(JobFailed, match="Training diverged.*epoch 1, step 1. Lower the learning rate"):
+    with pytest.raises(JobFailed, match=r"Training diverged.*epoch 1, step 1. Lower the learning rate"):
         train(network, data)
 
 

@@ -1,0 +1,43 @@
+"""python -m covaudit: the command line."""
+
+import os
+import sys
+
+import typer
+
+from covaudit.commands import demo, machine, predict, presets, runs, show, sources
+from covaudit.commands.base import FAILED, build_app, plain
+
+app = build_app(
+    "CovAudit: is this chest-image classifier reading the disease, or the data set it came from?\n\n"
+    "Exit codes: 0 done, 1 the job failed, 2 wrong use. Research use only, not a medical device."
+)
+app.command("demo")(demo.demo)
+app.add_typer(sources.app, name="sources")
+app.add_typer(presets.app, name="presets")
+app.command("run")(runs.run_file)
+app.command("runs")(runs.list_runs)
+app.command("show")(show.show_run)
+app.command("logs")(runs.show_log)
+app.command("cancel")(runs.cancel_run)
+app.command("retry")(runs.retry_run)
+app.command("predict")(predict.predict)
+app.command("compare")(show.compare_runs)
+app.command("worker")(machine.worker)
+app.command("doctor")(machine.doctor)
+
+
+def main() -> None:
+    """Run a command; whatever goes wrong is said in a sentence."""
+    try:
+        app(prog_name="python -m covaudit")
+    except Exception as error:
+        if os.environ.get("COVAUDIT_DEBUG") == "1":
+            raise
+        cause = plain(f"{type(error).__name__}: {error}").split("\n")[0][:300]
+        typer.echo(f"Something unexpected went wrong ({cause}). Set COVAUDIT_DEBUG=1 to see where.", err=True)
+        sys.exit(FAILED)
+
+
+if __name__ == "__main__":
+    main()

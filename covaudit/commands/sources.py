@@ -1,0 +1,100 @@
+"""python -m covaudit sources ..."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from covaudit.commands.base import AsJson, build_app, open_store, plain, print_json, print_table
+from covaudit.errors import CovauditError, clip
+
+app = build_app("List, add and look at the sources of images.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a source.")]
+
+
+@app.command("list")
+def list_sources(as_json: AsJson = False) -> None:
+    """List all sources: the made-up ones, then the added ones."""
+    from covaudit.sources.catalog import card_of
+    from covaudit.store import sources
+
+    rows = [(source, card_of(source)) for source in sources.listing(open_store())]
+    if as_json:
+        print_json([source.model_dump() | {"title": card.title} for source, card in rows])
+        return
+    print_table(
+        [(source.name, source.reader, source.path or "(made up on demand)", card.title) for source, card in rows],
+        ("NAME", "READER", "PLACE", "TITLE"),
+    )
+
+
+@app.command("add")
+def add_source(
+    name: Name,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="The folder of the images, or a CSV file.")],
+    reader: Annotated[
+        str | None, typer.Option(metavar="R", help="How to read it; found from NAME or from the layout if left out.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="MEANING=HEADER", help="For a CSV file: image, label, patient, view, sex or age."),
+    ] = None,
+) -> None:
+    """Add a source; its files stay where they are."""
+    from covaudit.sources import catalog
+    from covaudit.store import sources
+
+    store = open_store()
+    source = catalog.add_source(name, path, reader, _columns(column or []), store.settings.roots)
+    sources.add(store, source)
+    typer.echo(
+        plain(f"Added {source.name}, read by {source.reader}. See it: python -m covaudit sources show {source.name}")
+    )
+
+
+@app.command("show")
+def show_source(name: Name, as_json: AsJson = False) -> None:
+    """Show what is known of a source, and count its images by label."""
+    from covaudit.jobs import submit
+    from covaudit.sources.catalog import card_of
+    from covaudit.store import sources
+
+    store = open_store()
+    source = sources.get(store, name)
+    index = submit.index_of(store, source)
+    counts = {str(label): int(n) for label, n in index.table["label"].value_counts().sort_index().items()}
+    shown: dict[str, Any] = source.model_dump() | card_of(source).model_dump(mode="json")
+    shown |= {"counts": counts, "n": len(index.table), "patients": int(index.table["patient"].nunique())}
+    shown["dropped"] = index.dropped
+    if as_json:
+        print_json(shown)
+        return
+    for key, value in shown.items():
+        typer.echo(plain(f"{key.replace('_', ' ') + ':':20}{_text(value)}"))
+
+
+@app.command("remove")
+def remove_source(name: Name) -> None:
+    """Forget a source; its files stay where they are."""
+    from covaudit.store import sources
+
+    sources.remove(open_store(), name)
+    typer.echo(plain(f"Removed {name}."))
+
+
+def _columns(pairs: list[str]) -> dict[str, str]:
+    wrong = [pair for pair in pairs if "=" not in pair]
+    if wrong:
+        raise CovauditError(
+            f"--column came as '{clip(wrong[0])}'. Write it as MEANING=HEADER, such as label=Diagnosis."
+        )
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return "; ".join(map(str, value)) or "–"
+    return str(value) if value not in (None, "") else "–"

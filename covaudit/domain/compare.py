@@ -1,0 +1,79 @@
+"""Runs side by side: what was asked differently, and what came out."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from covaudit.domain.estimate import Estimate
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.mixture import Mixture
+
+_NAMES_ONLY = ("name", "notes")
+
+
+class Difference(NamedTuple):
+    """A key of the experiments whose values are not all the same; None where an experiment has no such key."""
+
+    key: str
+    values: tuple[str | None, ...]
+
+
+class Row(NamedTuple):
+    """The same metric of the same images' group in several runs; None where a run has no such estimate."""
+
+    split: str
+    metric: str
+    source: str | None
+    class_name: str | None
+    estimates: tuple[Estimate | None, ...]
+
+
+def differences(experiments: Sequence[Experiment]) -> list[Difference]:
+    """Where the experiments differ, as flat keys such as training.lr or `train[phantom-a, CVP]`.
+
+    Names and notes are left out, and so is the order of a mixture's components: they change no result.
+    """
+    flat = [dict(_flat(experiment)) for experiment in experiments]
+    keys = dict.fromkeys(key for one in flat for key in one)
+    rows = [Difference(key, tuple(one.get(key) for one in flat)) for key in keys]
+    return [row for row in rows if len(set(row.values)) > 1]
+
+
+def _flat(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    plain = experiment.model_dump(mode="json", exclude={"train", "test", *_NAMES_ONLY})
+    yield "task.name", experiment.task.name
+    yield "task.classes", ", ".join(plain.pop("task")["classes"])
+    yield from _components("train", experiment.train)
+    yield from _components("test", experiment.test)
+    yield from _leaves("", plain)
+
+
+def _components(name: str, mixture: Mixture) -> Iterator[tuple[str, str]]:
+    for component in mixture.components():
+        drawn = "all" if component.limit is None else f"at most {component.limit}"
+        yield f"{name}[{component.source}, {component.label}]", drawn
+
+
+def _leaves(prefix: str, plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in plain.items():
+        if isinstance(value, dict):
+            yield from _leaves(f"{prefix}{key}.", value)
+        else:
+            yield f"{prefix}{key}", str(value)
+
+
+def side_by_side(runs: Sequence[Sequence[Estimate]], overall: bool = True) -> list[Row]:
+    """The estimates of several runs, one row a metric and group, in the order of their first appearance.
+
+    `overall` keeps only those of all sources and all classes together.
+    """
+    tables = [{_group(item): item for item in estimates} for estimates in runs]
+    groups = dict.fromkeys(group for table in tables for group in table)
+    return [
+        Row(*group, tuple(table.get(group) for table in tables))
+        for group in groups
+        if not overall or group[2:] == (None, None)
+    ]
+
+
+def _group(item: Estimate) -> tuple[str, str, str | None, str | None]:
+    return item.split, item.metric, item.source, item.class_name

@@ -1,0 +1,51 @@
+"""From a trained network to heat maps as they are stored and drawn."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from covaudit.explain.gradcam import choose_layer, grad_cam
+from covaudit.explain.placement import Grid, measure_grid, place
+from covaudit.training.loaders import Rows
+from covaudit.training.network_file import NetworkFile
+from models.registry import NETWORKS
+
+
+def describe_network(network: nn.Module, name: str, classes: tuple[str, ...], image_size: int) -> NetworkFile:
+    """What is needed to predict and explain with the network later."""
+    layer = choose_layer(network, NETWORKS[name].cam_layers, image_size)
+    grid = measure_grid(network, layer, image_size)
+    return NetworkFile(
+        network=name,
+        classes=classes,
+        image_size=image_size,
+        cam_layer=layer,
+        cam_offset=grid.offset,
+        cam_stride=grid.stride,
+        cam_cells=grid.cells,
+    )
+
+
+def draw_heatmaps(
+    network: nn.Module,
+    described: NetworkFile,
+    pixels: NDArray[np.uint8],
+    rows: Rows,
+    targets: NDArray[np.int64],
+    device: torch.device,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> NDArray[np.uint8]:
+    """Grad-CAM of class `targets[i]` on image `rows[i]`, where it belongs: (len(rows), s, s), 0..255 of its maximum."""
+    maps = grad_cam(network, described.cam_layer, pixels, rows, targets, device, on_progress=on_progress)
+    grid = Grid(described.cam_offset, described.cam_stride, described.cam_cells)
+    return to_bytes(place(maps, grid, described.image_size))
+
+
+def to_bytes(maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Each map divided by its own maximum, as 0..255; an empty or infinite one becomes all zeros ("no evidence")."""
+    positive = np.where(np.isfinite(maps), maps, 0).clip(min=0)
+    peak = positive.max(axis=(-2, -1), keepdims=True)
+    return np.asarray(np.rint(np.divide(positive, peak, out=np.zeros_like(positive), where=peak > 0) * 255), np.uint8)

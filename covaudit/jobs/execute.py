@@ -1,0 +1,94 @@
+"""ONE RUN FROM TOP TO BOTTOM: start reading here.
+
+`python -m covaudit.jobs.execute RUN ATTEMPT` is the process that a worker starts. It takes what was asked from the
+store, does the steps of `execute` in order, and writes the outcome last and whole; until then pages see progress only.
+"""
+
+import sys
+import time
+import traceback
+
+import numpy as np
+
+from covaudit.audit.evidence import Evidence
+from covaudit.audit.report import audit
+from covaudit.errors import CovauditError
+from covaudit.explain.heatmaps import describe_network
+from covaudit.jobs import steps
+from covaudit.jobs.process import Reporter, beating, end_with_parent
+from covaudit.jobs.provenance import provenance
+from covaudit.jobs.run_files import write_files
+from covaudit.metrics.confusion import confusion
+from covaudit.metrics.scores import evaluate
+from covaudit.settings import Settings
+from covaudit.store import artifacts, results, runs
+from covaudit.store.database import Store
+from covaudit.training.device import resolve_device
+from covaudit.training.pixels import build_pixels
+from covaudit.training.predict import predict_logits, probabilities
+
+
+def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
+    """Choose images, read their pixels, train, predict, explain, measure, audit, write."""
+    begun = time.monotonic()
+    experiment = runs.get(store, run_id).experiment
+    classes, size = experiment.task.classes, experiment.training.image_size
+    reporter = Reporter(store, run_id, attempt)
+    device = resolve_device(device_name)
+    reporter.log(f"{experiment.name}: {experiment.network} on {device}, seed {experiment.seed}")
+
+    samples, dropped = steps.choose_samples(store, experiment, reporter)
+    pixels = build_pixels(samples, size, store.workspace / "cache" / "pixels", reporter.stage("decoding images"))
+    samples, unreadable = steps.without_unreadable(samples, pixels, experiment)
+    dropped |= unreadable
+
+    network = steps.train(store, run_id, attempt, experiment, samples, pixels, device, reporter)
+    described = describe_network(network, experiment.network, classes, size)
+    predictions = steps.score(network, experiment, samples, pixels, device, reporter)
+    predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
+
+    reporter.stage("measuring")
+    estimates = evaluate(predictions, classes, experiment.seed)
+    splits = [split for split in ("val", *steps.EXPLAINED) if (predictions["split"] == split).any()]
+    confusions = [confusion(predictions, split, classes) for split in splits]
+
+    reporter.stage("auditing")
+    evidence = Evidence(
+        experiment, samples, predictions, estimates, pixels.regions,
+        predict=lambda images: probabilities(predict_logits(network, images, np.arange(len(images)), device)),
+    )  # fmt: skip
+    findings = audit(evidence)
+
+    reporter.stage("writing results")
+    folder = artifacts.run_folder(store, run_id, attempt)
+    files = write_files(folder, experiment, samples, predictions, heatmaps, pixels, network, described)
+    reporter.left_out(dropped)
+    reporter.findings(findings)
+    seconds = round(time.monotonic() - begun, 1)
+    summary = provenance(experiment, samples, dropped, network, device) | {"seconds": seconds}
+    results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
+
+
+def main(run_id: str, attempt: int) -> int:
+    """Exit code 0 when the outcome is written; otherwise 1, with one plain sentence in `reason.txt`."""
+    end_with_parent()
+    settings = Settings.from_env()
+    store = Store.open(settings)
+    reason = artifacts.run_folder(store, run_id, attempt) / "reason.txt"
+    try:
+        with beating(store, run_id, attempt):
+            execute(store, run_id, attempt, settings.device)
+    except CovauditError as error:
+        reason.write_text(str(error))
+    except MemoryError:
+        reason.write_text("Memory ran out. Use a smaller image size or batch size, or fewer images.")
+    except Exception as error:
+        reason.write_text(f"Unexpected {type(error).__name__}. The log has the details; the run can be retried.")
+    else:
+        return 0
+    traceback.print_exc()
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,83 @@
+"""Life of an attempt's process: it beats, it reports, and it ends when its worker does."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from covaudit.domain.finding import AuditFinding
+from covaudit.domain.run import Progress
+from covaudit.store import runs
+from covaudit.store.database import Store
+
+BEAT_S = 2.0
+_REPORT_S = 0.5
+
+
+def end_with_parent() -> None:
+    """End this process when standard input closes, that is when the worker is gone, however it went."""
+
+    def wait() -> None:
+        # os.read, not sys.stdin.buffer.read: the latter holds a lock that aborts the interpreter's shutdown.
+        while os.read(0, 1):
+            pass
+        os._exit(130)
+
+    threading.Thread(target=wait, daemon=True, name="end-with-parent").start()
+
+
+@contextmanager
+def beating(store: Store, run_id: str, attempt: int) -> Iterator[None]:
+    """Give a sign of life every `BEAT_S` seconds while the block runs."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT_S):
+            runs.beat(store, run_id, attempt)
+
+    thread = threading.Thread(target=beat, daemon=True, name="beat")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+class Reporter:
+    """Writes where the run is, at most twice a second, and a line to the log at each change of stage."""
+
+    def __init__(self, store: Store, run_id: str, attempt: int) -> None:
+        self._store, self._run_id, self._attempt = store, run_id, attempt
+        self._begun = time.monotonic()
+        self._written = 0.0
+
+    def stage(self, name: str) -> Callable[[int, int], None]:
+        """Begin a stage; the function that comes back takes (done, total)."""
+        self.log(name)
+        self._write(Progress(stage=name))
+
+        def progress(done: int, total: int) -> None:
+            if done == total or time.monotonic() - self._written > _REPORT_S:
+                self._write(Progress(stage=name, done=done, total=total))
+
+        return progress
+
+    def log(self, line: str) -> None:
+        """One line with the seconds since the start."""
+        print(f"{time.monotonic() - self._begun:8.1f} s  {line}", flush=True)
+
+    def left_out(self, dropped: dict[str, int]) -> None:
+        """What was not used, by reason."""
+        for reason, n in dropped.items():
+            self.log(f"left out: {n} x {reason}")
+
+    def findings(self, found: list[AuditFinding]) -> None:
+        """The titles of the findings."""
+        for finding in found:
+            self.log(f"{finding.severity}: {finding.title}")
+
+    def _write(self, progress: Progress) -> None:
+        self._written = time.monotonic()
+        runs.report(self._store, self._run_id, self._attempt, progress)

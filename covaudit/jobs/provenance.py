@@ -1,0 +1,49 @@
+"""What must be kept with a run so that another person can judge and repeat it."""
+
+import hashlib
+import platform
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import nn
+
+from covaudit import INTENDED_USE, __version__
+from covaudit.domain.experiment import Experiment
+
+_PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "captum",
+    "numpy",
+    "pandas",
+    "pillow",
+    "opencv-python-headless",
+    "scikit-learn",
+)
+
+
+def provenance(
+    experiment: Experiment, samples: pd.DataFrame, dropped: dict[str, int], network: nn.Module, device: torch.device
+) -> dict[str, Any]:
+    """Plain JSON: counts of what was used and left out, hashes, versions, device."""
+    counts = samples.groupby(["split", "source", "class_name"]).size()
+    used = "\n".join(sorted(samples["split"] + " " + samples["sha256"]))
+    return {
+        "intended_use": INTENDED_USE,
+        "counts": [
+            {"split": split, "source": source, "class": name, "n": int(n)}
+            for (split, source, name), n in counts.items()
+        ],
+        "dropped": dropped,
+        "samples_sha256": hashlib.sha256(used.encode()).hexdigest(),
+        "initialisation": "ImageNet" if experiment.training.pretrained == "imagenet" else "random",
+        "parameters": sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "covaudit": __version__,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+    }

@@ -1,0 +1,134 @@
+"""The steps of a run, each from the outcome of the one before; `execute` says in which order."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.seeds import derive_seed
+from covaudit.errors import JobFailed
+from covaudit.explain.heatmaps import draw_heatmaps
+from covaudit.explain.regions import Shares, measure_shares
+from covaudit.jobs.process import Reporter
+from covaudit.sources.index import read_index
+from covaudit.sources.sampling import choose
+from covaudit.store import runs
+from covaudit.store import sources as source_table
+from covaudit.store.database import Store
+from covaudit.training.loop import TrainingData, fit
+from covaudit.training.network_file import NetworkFile
+from covaudit.training.pixels import PixelSet
+from covaudit.training.predict import predict_logits, probabilities
+from models.registry import build_network
+
+EXPLAINED = ("internal", "external")
+
+
+class Chosen(NamedTuple):
+    """The samples of a run and what was left out, by reason."""
+
+    samples: pd.DataFrame
+    dropped: dict[str, int]
+
+
+def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> Chosen:
+    """Index every source of both mixtures, then draw and split."""
+    progress = reporter.stage("reading sources")
+    names = tuple(dict.fromkeys((*experiment.train.sources(), *experiment.test.sources())))
+    tables: dict[str, pd.DataFrame] = {}
+    dropped: dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        source = source_table.get(store, name)
+        index = read_index(source, store.workspace / "cache" / "index", store.settings.roots)
+        tables[name] = index.table
+        dropped |= {f"{name}: {reason}": n for reason, n in index.dropped.items()}
+        progress(number, len(names))
+    chosen = choose(experiment, tables)
+    return Chosen(chosen.table, dropped | chosen.dropped)
+
+
+def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Experiment) -> Chosen:
+    """Samples that could not be opened leave their split; a class that loses all its images of a split ends the run."""
+    samples = samples.assign(note="")
+    rows = list(pixels.unreadable)
+    samples.loc[samples.index[rows], "note"] = [pixels.unreadable[row] for row in rows]
+    samples.loc[samples.index[rows], "split"] = "dropped"
+    for split in ("train", "val", "internal"):
+        present = set(samples.loc[samples["split"] == split, "class_name"])
+        missing = [name for name in experiment.task.classes if name not in present]
+        if missing and rows:
+            raise JobFailed(
+                f"No readable image of class {', '.join(missing)} is left for the {split} split: {len(rows)} images "
+                f"could not be opened, the first because: {pixels.unreadable[rows[0]]} Check the source's files."
+            )
+    return Chosen(samples, {"could not be opened": len(rows)} if rows else {})
+
+
+def train(
+    store: Store, run_id: str, attempt: int, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet,
+    device: torch.device, reporter: Reporter,
+) -> nn.Module:  # fmt: skip
+    """A network trained on the train split, with the weights of its best validation epoch."""
+    torch.manual_seed(derive_seed(experiment.seed, "network"))
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    classes = list(experiment.task.classes)
+    network = build_network(
+        experiment.network, len(classes), pretrained=experiment.training.pretrained == "imagenet"
+    ).to(device)
+    targets = samples["class_name"].map(classes.index).to_numpy(dtype=np.int64)
+    data = TrainingData(pixels.pixels, targets, rows_of(samples, "train"), rows_of(samples, "val"), len(classes))
+    on_step = reporter.stage("training")
+    for record in fit(network, data, experiment.training, experiment.seed, device, on_step):
+        runs.add_epoch(store, run_id, attempt, record)
+        reporter.log(
+            f"epoch {record.epoch}/{experiment.training.epochs}: train loss {record.train_loss:.3f}, "
+            f"val loss {record.val_loss:.3f}, val balanced accuracy {record.val_balanced_accuracy:.3f}"
+        )
+    return network
+
+
+def rows_of(samples: pd.DataFrame, split: str) -> NDArray[np.int64]:
+    """Row numbers of a split, which are also the rows of the pixel array."""
+    return np.flatnonzero(samples["split"].to_numpy() == split)
+
+
+def score(
+    network: nn.Module, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet, device: torch.device,
+    reporter: Reporter,
+) -> pd.DataFrame:  # fmt: skip
+    """One row for each image of val, internal and external: probabilities (K,) and the class predicted."""
+    rows = np.concatenate([rows_of(samples, split) for split in ("val", *EXPLAINED)])
+    found = probabilities(predict_logits(network, pixels.pixels, rows, device, on_progress=reporter.stage("scoring")))
+    classes = np.asarray(experiment.task.classes)
+    kept = ["source", "image_id", "patient", "label", "class_name", "split"]
+    table = samples.iloc[rows][kept].reset_index(drop=True)
+    table["predicted"] = classes[found.argmax(axis=1)]
+    for number, name in enumerate(classes):
+        table[f"p_{name}"] = found[:, number]
+    table["sample_row"] = rows
+    return table
+
+
+def explain(
+    network: nn.Module, described: NetworkFile, predictions: pd.DataFrame, pixels: PixelSet, device: torch.device,
+    reporter: Reporter,
+) -> tuple[pd.DataFrame, NDArray[np.uint8]]:  # fmt: skip
+    """A heat map (s, s) for every internal and external test image, of the class predicted, and where its heat lies."""
+    places = np.flatnonzero(predictions["split"].isin(EXPLAINED))
+    rows = predictions["sample_row"].to_numpy()[places]
+    targets = predictions["predicted"].map(list(described.classes).index).to_numpy(dtype=np.int64)[places]
+    progress = reporter.stage("explaining")
+    heatmaps = draw_heatmaps(network, described, pixels.pixels, rows, targets, device, on_progress=progress)
+    table = predictions.assign(heatmap_row=-1, heat_target=predictions["predicted"])
+    table.loc[places, "heatmap_row"] = np.arange(len(places))
+    shares = [
+        measure_shares(heat, bits, described.cam_stride)
+        for heat, bits in zip(heatmaps, pixels.regions[rows], strict=True)
+    ]
+    table[list(Shares._fields)] = np.nan
+    table.loc[places, list(Shares._fields)] = np.array(shares)
+    return table, heatmaps

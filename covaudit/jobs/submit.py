@@ -1,0 +1,180 @@
+"""What pages and commands may ask for: check, submit, wait, cancel, retry, remove."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from sqlalchemy.exc import IntegrityError
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.labels import is_a
+from covaudit.domain.mixture import Component
+from covaudit.domain.run import Run, RunState
+from covaudit.domain.source import Source
+from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName, clip
+from covaudit.jobs import autostart
+from covaudit.store import Store, runs
+from covaudit.store import sources as source_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from covaudit.sources.index import SourceIndex
+
+INDEX_TTL_S = 30.0
+POLL_S = 0.25
+_ENSURE_S = 5.0
+
+_indexes: dict[tuple[Store, str], "tuple[float, SourceIndex]"] = {}
+
+
+class Submitted(NamedTuple):
+    """The run of an experiment; `created` is False when it was there before."""
+
+    run_id: str
+    created: bool
+
+
+def check(store: Store, experiment: Experiment) -> None:
+    """Whether the experiment can be run here. Raises `CovauditError` for the first thing that is wrong."""
+    _check_network(experiment)
+    known = {source.name: source for source in source_table.listing(store)}
+    for component in (*experiment.train.components(), *experiment.test.components()):
+        if component.source not in known:
+            cure = "Add it with 'python -m covaudit sources add NAME PATH'."
+            raise UnknownName("source", component.source, known, cure)
+        _check_label(component, index_of(store, known[component.source]).table)
+
+
+def submit(store: Store, experiment: Experiment, demo: bool = False) -> Submitted:
+    """Queue an experiment and see that a worker is there. The same experiment again gives the run that it has."""
+    from covaudit.jobs import engine
+
+    check(store, experiment)
+    queue, ticket = engine.client(store), engine.new_ticket(experiment.id)
+    created = True
+    try:
+        with store.engine.begin() as connection:
+            runs.create(connection, experiment, demo, ticket)
+            engine.enqueue(queue, connection, experiment.id, ticket)
+    except IntegrityError:
+        runs.get(store, experiment.id)  # raises when something else than an earlier submission was in the way
+        created = False
+    _ensure(store)
+    return Submitted(experiment.id, created)
+
+
+def cancel(store: Store, run_id: str) -> Run:
+    """Stop a run that waits or runs; its worker needs a moment. Raises `BadState` when it is finished."""
+    from covaudit.jobs import engine
+
+    run = runs.get(store, run_id)
+    if run.state.is_finished:
+        raise BadState(f"Run {run.id} is {run.state} already. Only a run that waits or runs can be cancelled.")
+    ticket = runs.ticket(store, run.id)
+    if runs.cancel_queued(store, run.id):
+        if ticket is not None:
+            engine.forget(store, ticket)
+        return runs.get(store, run.id)
+    runs.mark_cancelling(store, run.id)
+    run = runs.get(store, run.id)
+    if run.state is RunState.CANCELLING and run.is_stale(datetime.now(UTC)):
+        # Nobody is there to stop it; if its process lives after all, its worker ends it for it is no longer wanted.
+        runs.finish(store, run.id, run.attempt, RunState.CANCELLED, "Cancelled by request; its worker was lost.")
+    return runs.get(store, run.id)
+
+
+def retry(store: Store, run_id: str) -> Run:
+    """Queue a finished run again, as a new attempt. Raises `BadState` when it is not finished."""
+    from covaudit.jobs import engine
+
+    run = runs.get(store, run_id)
+    check(store, run.experiment)
+    queue, ticket = engine.client(store), engine.new_ticket(run.id)
+    with store.engine.begin() as connection:
+        if not runs.requeue(connection, run.id, ticket):
+            raise BadState(f"Run {run.id} is {run.state}. Only a finished run can be retried; cancel it first.")
+        engine.enqueue(queue, connection, run.id, ticket)
+    _ensure(store)
+    return runs.get(store, run.id)
+
+
+def remove(store: Store, run_id: str) -> None:
+    """Delete a finished run with its results and files. Raises `BadState` when it is not finished."""
+    runs.delete(store, runs.get(store, run_id).id)
+
+
+def wait(store: Store, run_id: str, on_change: Callable[[Run], None] | None = None, ensure_worker: bool = False) -> Run:
+    """Wait until a run is finished. `on_change` is called with the run whenever anything of it has changed.
+
+    `ensure_worker` starts a worker, also when the settings forbid it, whenever none is there.
+    """
+    shown, next_ensure = None, 0.0
+    while True:
+        run = runs.get(store, run_id)
+        face = (run.state, run.attempt, run.progress)
+        if on_change is not None and face != shown:
+            on_change(run)
+        shown = face
+        if run.state.is_finished:
+            return run
+        if ensure_worker and time.monotonic() >= next_ensure:
+            autostart.ensure_workers(store.settings)
+            next_ensure = time.monotonic() + _ENSURE_S
+        time.sleep(POLL_S)
+
+
+def queue_position(store: Store, run_id: str) -> int | None:
+    """1 for the run that starts next; None for one that does not wait."""
+    return runs.queue_position(store, run_id)
+
+
+def available(store: Store) -> "dict[str, pd.DataFrame]":
+    """The index of every source that can be read, by name. At most `INDEX_TTL_S` seconds old."""
+    tables = {}
+    for source in source_table.listing(store):
+        try:
+            tables[source.name] = index_of(store, source).table
+        except CovauditError:
+            continue  # one lost folder must not hide the others; 'sources show' says what is wrong with it
+    return tables
+
+
+def index_of(store: Store, source: Source) -> "SourceIndex":
+    """The index of one source and what was left out, at most `INDEX_TTL_S` seconds old. Raises `BadSource`."""
+    from covaudit.sources.index import read_index
+
+    key = (store, source.model_dump_json())
+    if key not in _indexes or time.monotonic() - _indexes[key][0] > INDEX_TTL_S:
+        index = read_index(source, store.workspace / "cache" / "index", store.settings.roots)
+        _indexes[key] = (time.monotonic(), index)
+    return _indexes[key][1]
+
+
+def _ensure(store: Store) -> None:
+    if store.settings.autostart:
+        autostart.ensure_workers(store.settings)
+
+
+def _check_network(experiment: Experiment) -> None:
+    from models.registry import NETWORKS
+
+    if experiment.network not in NETWORKS:
+        raise UnknownName("network", experiment.network, NETWORKS)
+    spec, training = NETWORKS[experiment.network], experiment.training
+    if training.image_size < spec.minimum_size:
+        raise BadExperiment(
+            f"training.image_size is {training.image_size}; network {spec.name} needs at least {spec.minimum_size}. "
+            "Raise it, or choose another network."
+        )
+    if training.pretrained == "imagenet" and not spec.has_imagenet_weights:
+        raise BadExperiment(f"Network {spec.name} has no ImageNet weights. Set training.pretrained to none.")
+
+
+def _check_label(component: Component, index: "pd.DataFrame") -> None:
+    counts = {str(label): int(n) for label, n in index["label"].value_counts().items()}
+    if not any(is_a(label, component.label) for label in counts):
+        there = {f"{label} ({n})" for label, n in counts.items()}
+        kind = f"label of source {clip(component.source)}:"
+        raise UnknownName(kind, component.label, there, "Change the label, or draw it from another source.")

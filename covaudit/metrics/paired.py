@@ -1,0 +1,167 @@
+"""Two runs on the images that both were tested on: is the difference more than chance?"""
+
+from collections.abc import Sequence
+from math import isnan
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from covaudit.domain.estimate import Estimate
+from covaudit.domain.seeds import derive_seed
+from covaudit.errors import CovauditError, clip
+from covaudit.metrics.answers import Answers, read_answers
+from covaudit.metrics.collapsed import collapsed_interval
+from covaudit.metrics.intervals import (
+    N_RESAMPLES,
+    UNDEFINED,
+    Interval,
+    bootstrap,
+    bootstrap_method,
+    percentile,
+    square_and_add,
+)
+from covaudit.metrics.weighted import Floats, Key, Weights, meter
+
+TEST_SPLITS = ("internal", "external")
+COMPARED = (Key("accuracy"), Key("balanced_accuracy"), Key("macro_f1"), Key("auroc"))
+_IMAGE = ["source", "image_id"]
+
+
+class Paired(NamedTuple):
+    """Two runs, `first` and `second`, on the `n` images of `n_patients` patients that both were tested on.
+
+    Images by who was right: `both_right`, `only_first`, `only_second`, `neither`. `p_value` is McNemar's, of the two
+    discordant counts. `first` and `second` map metrics to values on the shared images; `differences` are second minus
+    first with their intervals, split "difference".
+    """
+
+    n: int
+    n_patients: int
+    both_right: int
+    only_first: int
+    only_second: int
+    neither: int
+    p_value: float
+    p_method: str
+    first: dict[str, float]
+    second: dict[str, float]
+    differences: tuple[Estimate, ...]
+
+
+def compare_pair(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    classes: Sequence[str],
+    seed: int,
+    split: str | None = None,
+    n_resamples: int = N_RESAMPLES,
+) -> Paired:
+    """Compare two predictions tables on their shared test images (same source and image id).
+
+    `split` is "internal" or "external" to take the images that are in that split of both runs, or None for the images
+    in any test split of both: an image that one run trained on is never shared.
+
+    Raises `CovauditError` where no image is shared, and where a shared image has two different true classes.
+    """
+    left, right = _shared(first, second, (split,) if split else TEST_SPLITS)
+    one, two = read_answers(left, classes), read_answers(right, classes)
+    right_one, right_two = one.predicted == one.truth, two.predicted == two.truth
+    only_first, only_second = int((right_one & ~right_two).sum()), int((~right_one & right_two).sum())
+    values = [{key: float(found[0]) for key, found in meter(a)(_ones(a)).items()} for a in (one, two)]
+    return Paired(
+        n=one.n,
+        n_patients=one.n_patients(np.ones(one.n, dtype=bool)),
+        both_right=int((right_one & right_two).sum()),
+        only_first=only_first,
+        only_second=only_second,
+        neither=int((~right_one & ~right_two).sum()),
+        p_value=exact_mcnemar(only_first, only_second),
+        p_method=_mcnemar_method(one),
+        first={key.metric: values[0][key] for key in COMPARED},
+        second={key.metric: values[1][key] for key in COMPARED},
+        differences=_differences(one, two, values[0], values[1], seed, n_resamples),
+    )
+
+
+def exact_mcnemar(only_first: int, only_second: int) -> float:
+    """Two-sided p of the exact McNemar test; 1 where the runs never differ in being right."""
+    discordant = only_first + only_second
+    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
+
+
+def _shared(first: pd.DataFrame, second: pd.DataFrame, splits: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the images in both tables, in the same order."""
+    left, right = (
+        table[table["split"].isin(splits)]
+        .drop_duplicates(_IMAGE)
+        .set_index(_IMAGE, drop=False)
+        .rename_axis([None, None])
+        for table in (first, second)
+    )
+    shared = left.index.intersection(right.index).sort_values()
+    if shared.empty:
+        raise CovauditError(
+            f"The two runs share no test image ({len(left)} and {len(right)} images in {' or '.join(splits)}). "
+            "A paired test needs the same images: choose two runs with the same test mixture and seed."
+        )
+    left, right = left.loc[shared], right.loc[shared]
+    differ = (left["class_name"].astype(str) != right["class_name"].astype(str)).to_numpy()
+    if differ.any():
+        row, other = left[differ].iloc[0], right[differ].iloc[0]
+        raise CovauditError(
+            f"In {int(differ.sum())} of {len(left)} shared images the true class differs: {clip(row['image_id'])} is "
+            f"{clip(row['class_name'])} and {clip(other['class_name'])}. Compare runs of the same task and labels."
+        )
+    return left, right
+
+
+def _differences(
+    one: Answers, two: Answers, first: dict[Key, float], second: dict[Key, float], seed: int, n_resamples: int
+) -> tuple[Estimate, ...]:
+    measure_one, measure_two = meter(one), meter(two)
+
+    def measure(weights: Weights) -> dict[Key, Floats]:
+        found_one, found_two = measure_one(weights), measure_two(weights)
+        return {key: found_two[key] - found_one[key] for key in COMPARED}
+
+    rng = np.random.default_rng(derive_seed(seed, "difference"))
+    resampled = bootstrap(measure, one.patient, n_resamples, rng)
+    method = bootstrap_method(n_resamples, seed, "paired patient bootstrap")
+    found = []
+    for key in COMPARED:
+        value = second[key] - first[key]
+        parts = [
+            (1.0, second[key], collapsed_interval(two, key, second)),
+            (-1.0, first[key], collapsed_interval(one, key, first)),
+        ]
+        interval = percentile(resampled[key], method) or _unpaired(value, parts)
+        found.append(
+            Estimate(
+                split="difference",
+                metric=key.metric,
+                value=value,
+                low=interval.low,
+                high=interval.high,
+                n=one.n,
+                method=interval.method,
+            )
+        )
+    return tuple(found)
+
+
+def _unpaired(value: float, parts: list[tuple[float, float, Interval]]) -> Interval:
+    # Where the runs never differ the bootstrap has no width; forgetting the pairing can only widen the interval.
+    if isnan(value):
+        return UNDEFINED
+    return square_and_add(value, parts, "square-and-add of both intervals, unpaired")
+
+
+def _mcnemar_method(answers: Answers) -> str:
+    repeated = answers.n_patients(np.ones(answers.n, dtype=bool)) < answers.n
+    return "exact McNemar" + ("; optimistic, for some patients have several images" if repeated else "")
+
+
+def _ones(answers: Answers) -> Weights:
+    return np.ones((1, answers.n), dtype=np.float32)

@@ -1,0 +1,81 @@
+"""Where things live and what they run on, from the environment; see the README for the table of variables."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from covaudit.errors import CovauditError, clip
+
+PROJECT = Path(__file__).resolve().parent.parent
+"""The folder of app.py; processes that the app starts have it as their working directory."""
+
+_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One place for all that the environment decides.
+
+    `database` is an SQLAlchemy URL. `device` is auto, cpu, mps, or cuda:<number>. `roots` are the folders that sources
+    may live in; empty means anywhere that the user can read. `autostart` False: the app starts no worker.
+    """
+
+    workspace: Path
+    database: str
+    device: str = "auto"
+    roots: tuple[Path, ...] = ()
+    autostart: bool = True
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """Read the COVAUDIT_ variables. Raises `CovauditError` for a value that is not allowed."""
+        workspace = Path(environ.get("COVAUDIT_WORKSPACE") or PROJECT / "workspace").expanduser().resolve()
+        roots = (environ.get("COVAUDIT_ROOTS") or "").split(os.pathsep)
+        return cls(
+            workspace=workspace,
+            database=_database(environ.get("COVAUDIT_DB") or default_database(workspace)),
+            device=check_device(environ.get("COVAUDIT_DEVICE") or "auto"),
+            roots=tuple(Path(root).expanduser().resolve() for root in roots if root),
+            autostart=_switch("COVAUDIT_AUTOSTART", environ.get("COVAUDIT_AUTOSTART") or "1"),
+        )
+
+    def to_env(self) -> dict[str, str]:
+        """The same settings as variables, for a process that is started."""
+        return {
+            "COVAUDIT_WORKSPACE": str(self.workspace),
+            "COVAUDIT_DB": self.database,
+            "COVAUDIT_DEVICE": self.device,
+            "COVAUDIT_ROOTS": os.pathsep.join(str(root) for root in self.roots),
+            "COVAUDIT_AUTOSTART": "1" if self.autostart else "0",
+        }
+
+
+def default_database(workspace: Path) -> str:
+    """The SQLite file inside a workspace, as an SQLAlchemy URL."""
+    return f"sqlite:///{workspace / 'covaudit.sqlite'}"
+
+
+def check_device(device: str) -> str:
+    """The device, with cuda made cuda:0. Raises `CovauditError` when it is none that torch could know."""
+    if not _DEVICE.fullmatch(device):
+        raise CovauditError(f"Unknown device '{clip(device)}'. Allowed: auto, cpu, cuda:0 (or another number), mps.")
+    return "cuda:0" if device == "cuda" else device
+
+
+def _database(url: str) -> str:
+    if not url.startswith(_DATABASES):
+        kind = clip(url.split("://")[0], 20)
+        raise CovauditError(
+            f"COVAUDIT_DB begins with '{kind}'. Allowed: sqlite:///FILE or postgresql://USER@HOST/NAME. "
+            "Leave it out to use a file in the workspace."
+        )
+    return url
+
+
+def _switch(name: str, value: str) -> bool:
+    if value.lower() not in ("0", "1", "false", "true", "no", "yes"):
+        raise CovauditError(f"{name} is '{clip(value)}'. Allowed: 0 or 1.")
+    return value.lower() in ("1", "true", "yes")

@@ -1,0 +1,190 @@
+"""From two mixtures and the indexes of their sources to the images of a run."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.labels import is_a
+from covaudit.domain.mixture import Component, Mixture
+from covaudit.domain.seeds import derive_seed
+from covaudit.domain.task import Task
+from covaudit.errors import BadExperiment, UnknownName, clip
+from covaudit.sources.groups import group_images
+from covaudit.sources.splits import assign_splits
+
+_ORDER = {"train": 0, "val": 1, "internal": 2, "external": 3}
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+class Samples(NamedTuple):
+    """The index's columns, `class_name` and `split`; `dropped` counts the images left out, by reason."""
+
+    table: pd.DataFrame
+    dropped: dict[str, int]
+
+
+def choose(experiment: Experiment, tables: Tables) -> Samples:
+    """The images of a run, the same for the same experiment and indexes.
+
+    `tables` maps each source of the mixtures to its index. Raises BadExperiment where a source has no image of a label,
+    a class has none to train on, or nothing is left to test on; UnknownName for a source without an index.
+    """
+    check_labels(experiment.train, tables)
+    check_labels(experiment.test, tables)
+    dropped: Counter[str] = Counter()
+    train = _draw(experiment.train, experiment.task, tables, experiment.seed, dropped)
+    _check_classes(train, experiment.task)
+    train["split"] = assign_splits(train, experiment.split, experiment.seed)
+    if experiment.test:
+        external = _draw(experiment.test, experiment.task, tables, experiment.seed, dropped, known=train)
+        external["split"] = "external"
+        train = pd.concat([train, external], ignore_index=True)
+    order = train["split"].map(_ORDER)
+    table = train.assign(_order=order).sort_values(["_order", "source", "image_id"], kind="stable", ignore_index=True)
+    return Samples(table.drop(columns="_order"), dict(sorted(dropped.items())))
+
+
+def count_cells(
+    mixture: Mixture, task: Task, tables: Tables, seed: int = 0, *, capped: bool = True
+) -> dict[tuple[str, str], int]:
+    """Images by (source, class) that a mixture draws, after the caps or, with `capped` False, as if there were none.
+
+    A cell that a component asks for and that has no image counts 0; a source without an index counts 0 everywhere.
+    """
+    components = [component for component in mixture.components() if component.source in tables]
+    asked = mixture if capped else Mixture(tuple(c.model_copy(update={"limit": None}) for c in components))
+    known = Mixture(tuple(c for c in asked.components() if c.source in tables))
+    drawn = _draw(known, task, tables, seed, Counter())
+    cells = {
+        (component.source, name): 0
+        for component in mixture.components()
+        for name in task.classes
+        if is_a(component.label, name) or is_a(name, component.label)
+    }
+    cells.update(
+        {(str(source), str(name)): int(n) for (source, name), n in drawn.value_counts(["source", "class_name"]).items()}
+    )
+    return cells
+
+
+def check_labels(mixture: Mixture, tables: Tables) -> None:
+    """Raises UnknownName for a source without an index, BadExperiment for a label that a source does not have."""
+    for component in mixture.components():
+        if component.source not in tables:
+            raise UnknownName("source", component.source, tables, "Add it with 'sources add', or choose another.")
+        table = tables[component.source]
+        if not _has_label(table, component.label).any():
+            counts = table["label"].value_counts()
+            there = ", ".join(f"{clip(label, 40)} ({n})" for label, n in counts.items()) or "no image at all"
+            raise BadExperiment(
+                f"Source '{clip(component.source)}' has no image of label '{clip(component.label)}'. "
+                f"It has {there}. Choose one of these labels, or another source."
+            )
+
+
+def _has_label(table: pd.DataFrame, label: str) -> pd.Series:
+    return table["label"].isin([name for name in table["label"].unique() if is_a(str(name), label)])
+
+
+def _draw(
+    mixture: Mixture,
+    task: Task,
+    tables: Tables,
+    seed: int,
+    dropped: Counter[str],
+    known: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """All images of a mixture, each once, with `class_name`; none of the images and patients of `known`."""
+    components = list(mixture.components())
+    parts = [_candidates(component, task, tables[component.source], dropped) for component in components]
+    if known is not None:
+        parts = _without_known(parts, known, dropped)
+    use = "train" if known is None else "test"
+    parts = [
+        _cap(part, component, derive_seed(seed, use, component.source, component.label), dropped)
+        for part, component in zip(parts, components, strict=True)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=["source", "image_id", "patient", "sha256", "class_name"])
+    together = pd.concat(parts, ignore_index=True)
+    once = together.drop_duplicates(["source", "image_id"], ignore_index=True)
+    _count(dropped, "drawn by two components, used once", len(together) - len(once))
+    return once
+
+
+def _candidates(component: Component, task: Task, table: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
+    """The images of a component that the task can map, before any cap."""
+    found = table[_has_label(table, component.label)]
+    class_of = {label: task.class_of(str(label)) for label in found["label"].unique()}
+    found = found.assign(class_name=found["label"].map(class_of))
+    is_mapped = found["class_name"].notna()
+    for label, n in found.loc[~is_mapped, "label"].value_counts().items():
+        _count(dropped, f"label {clip(label, 40)} of {component.source} is in no class of {task.name}", n)
+    return found[is_mapped]
+
+
+def _cap(table: pd.DataFrame, component: Component, seed: int, dropped: Counter[str]) -> pd.DataFrame:
+    if component.limit is None or len(table) <= component.limit:
+        return table
+    kept = _take_patients(table, component.limit, seed)
+    reason = f"over the limit of {component.limit} for {component.label} of {component.source}"
+    _count(dropped, reason, len(table) - len(kept))
+    return kept
+
+
+def _take_patients(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
+    """Whole patients in random order, each if it still fits; where none fits, a part of one."""
+    table = table.sort_values("image_id", kind="stable")
+    groups = group_images(table)
+    sizes = np.bincount(groups)
+    room, taken = limit, []
+    for group in np.random.default_rng(seed).permutation(len(sizes)):
+        if sizes[group] <= room:
+            taken.append(group)
+            room -= sizes[group]
+    if taken:
+        return table[np.isin(groups, taken)]
+    return table[groups == groups[0]].head(limit)
+
+
+def _without_known(parts: list[pd.DataFrame], known: pd.DataFrame, dropped: Counter[str]) -> list[pd.DataFrame]:
+    """The parts without images that are in `known`, and without images of a patient who is.
+
+    Before the caps, so that a test of 100 images from a source of the train mixture finds 100 others.
+    """
+    columns = list(parts[0].columns)
+    groups = group_images(pd.concat([known[columns], *parts], ignore_index=True))
+    test = pd.concat(parts, keys=range(len(parts)))
+    is_known = np.isin(groups[len(known) :], groups[: len(known)])
+    lost = test[is_known].drop_duplicates(["source", "image_id"])
+    is_same_image = lost["sha256"].isin(known["sha256"])
+    _count(dropped, "external test: the image is in the train mixture", is_same_image.sum())
+    _count(dropped, "external test: the patient is in the train mixture", (~is_same_image).sum())
+    if is_known.all():
+        raise BadExperiment(
+            f"No image is left to test on: all {len(lost)} of the test mixture, or their patients, are in the train "
+            "mixture too. Test on another source, or limit the train mixture."
+        )
+    kept = test[~is_known]
+    return [kept[kept.index.get_level_values(0) == number] for number in range(len(parts))]
+
+
+def _check_classes(train: pd.DataFrame, task: Task) -> None:
+    counts = train["class_name"].value_counts()
+    empty = [name for name in task.classes if not counts.get(name, 0)]
+    if empty:
+        came = ", ".join(f"{name} ({counts.get(name, 0)})" for name in task.classes)
+        raise BadExperiment(
+            f"The train mixture has no image of class {', '.join(empty)}; it has {came}. "
+            "Add a component that draws it, or choose another task."
+        )
+
+
+def _count(dropped: Counter[str], reason: str, n: int) -> None:
+    if n:
+        dropped[reason] += int(n)

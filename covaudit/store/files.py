@@ -1,0 +1,100 @@
+"""The files of a run as tables and arrays. pandas and NumPy are imported on first use: a list of runs needs neither."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from covaudit.domain.run import Run
+from covaudit.errors import MissingArtifact
+from covaudit.store import artifacts
+from covaudit.store.database import Store
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+
+
+def folder(store: Store, run: Run) -> Path:
+    """The folder of the run's present attempt."""
+    return artifacts.run_folder(store, run.id, run.attempt)
+
+
+def samples(store: Store, run: Run) -> "pd.DataFrame":
+    """The images that the run used, one a row. Raises `MissingArtifact`."""
+    return _parquet(folder(store, run) / "samples.parquet")
+
+
+def predictions(store: Store, run: Run) -> "pd.DataFrame":
+    """What the network said of each image. Raises `MissingArtifact`."""
+    return _parquet(folder(store, run) / "predictions.parquet")
+
+
+def pixels(store: Store, run: Run) -> "Bytes":
+    """(N, H, W) uint8, memory-mapped, rows as `samples`: what the network saw. Raises `MissingArtifact`."""
+    return _array(folder(store, run) / "pixels.npy")
+
+
+def regions(store: Store, run: Run) -> "Bytes":
+    """(N, H, W) uint8, memory-mapped, rows as `samples`: bit 1 lung, 2 lesion, 4 marker or text, 8 masks known."""
+    return _array(folder(store, run) / "regions.npy")
+
+
+def heatmaps(store: Store, run: Run) -> "Bytes":
+    """(M, h, w) uint8, memory-mapped, rows by `predictions.heatmap_row`. Raises `MissingArtifact`."""
+    return _array(folder(store, run) / "heatmaps.npy")
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One image of a run as a page shows it: `pixels` (H, W), `heatmap` (h, w) or None, `regions` (H, W), all uint8."""
+
+    row: dict[str, Any]
+    pixels: "Bytes"
+    heatmap: "Bytes | None"
+    regions: "Bytes | None"
+
+
+def shown(store: Store, run: Run, rows: "pd.DataFrame") -> list[Shown]:
+    """The images of some rows of `predictions`. Raises `MissingArtifact`; missing regions or maps are None."""
+    seen = pixels(store, run)
+    parts, maps = _optional(folder(store, run) / "regions.npy"), _optional(folder(store, run) / "heatmaps.npy")
+    return [
+        Shown(
+            row=row,
+            pixels=seen[row["sample_row"]],
+            heatmap=None if maps is None or row["heatmap_row"] < 0 else maps[row["heatmap_row"]],
+            regions=None if parts is None else parts[row["sample_row"]],
+        )
+        for row in rows.to_dict("records")
+    ]
+
+
+def _parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    artifacts.need(path)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def _array(path: Path) -> "Bytes":
+    import numpy as np
+
+    artifacts.need(path)
+    try:
+        found: Bytes = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+    return found
+
+
+def _optional(path: Path) -> "Bytes | None":
+    return _array(path) if path.exists() else None
+
+
+def _unreadable(path: Path) -> MissingArtifact:
+    return MissingArtifact(f"The file {path.name} of run {path.parent.parent.name} cannot be read. Retry the run.")

@@ -1,0 +1,175 @@
+"""What a run found: rows for the numbers, files for the images. Written last and whole, read without torch."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import isfinite, isnan, nan
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Select, Table, insert, select, update
+
+from covaudit.domain.estimate import Confusion, Estimate
+from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.domain.run import RunState
+from covaudit.errors import BadState
+from covaudit.store import artifacts, runs, schema
+from covaudit.store.database import Store
+from covaudit.store.files import Shown, folder, heatmaps, pixels, predictions, regions, samples, shown
+
+__all__ = [
+    "Outcome", "Shown", "confusions", "estimates", "findings", "folder", "heatmaps", "pixels", "predictions", "regions",
+    "samples", "show", "shown", "summaries", "summary", "write_outcome",
+]  # fmt: skip
+
+_ESTIMATE = ("split", "source", "class_name", "metric", "value", "low", "high", "n", "method")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a run has to say. `summary` is small plain JSON for lists."""
+
+    estimates: list[Estimate] = field(default_factory=list)
+    confusions: list[Confusion] = field(default_factory=list)
+    findings: list[AuditFinding] = field(default_factory=list)
+    summary: dict[str, Any] = field(default_factory=dict)
+
+
+def write_outcome(store: Store, run_id: str, attempt: int, outcome: Outcome, files: Sequence[Path]) -> None:
+    """Write the results, the hashes of the files and the state DONE in one transaction.
+
+    Raises `BadState` when the attempt is not the running one: it was cancelled, or another has taken its place.
+    """
+    hashed = [_artifact(store, run_id, attempt, path) for path in files]
+    done = {"state": RunState.DONE.value, "finished": runs.now(), "reason": None, "summary": to_json(outcome.summary)}
+    t = schema.run.c
+    mine = (t.id == run_id, t.attempt == attempt, t.state == RunState.RUNNING)
+    with store.engine.begin() as connection:
+        if connection.execute(update(schema.run).where(*mine).values(**done)).rowcount == 0:
+            raise BadState(f"Attempt {attempt} of run {run_id} is not running any more; its results were not kept.")
+        _insert(connection, schema.estimate, [_estimate_row(run_id, item) for item in outcome.estimates])
+        _insert(connection, schema.confusion, [_confusion_row(run_id, item) for item in outcome.confusions])
+        _insert(connection, schema.finding, [_finding_row(run_id, item) for item in outcome.findings])
+        _insert(connection, schema.artifact, hashed)
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def estimates(store: Store, run_id: str) -> list[Estimate]:
+    """The run's estimates in the order they were written; empty before the run is done."""
+    rows = _rows(store, _of(schema.estimate, run_id))
+    return [_to_estimate(row) for row in rows]
+
+
+def confusions(store: Store, run_id: str) -> list[Confusion]:
+    """The run's confusion matrices."""
+    rows = _rows(store, _of(schema.confusion, run_id))
+    return [
+        Confusion(split=row["split"], classes=json.loads(row["classes"]), counts=json.loads(row["counts"]))
+        for row in rows
+    ]
+
+
+def findings(store: Store, run_id: str) -> list[AuditFinding]:
+    """The run's audit findings, the gravest first."""
+    found = [
+        AuditFinding(
+            check=row["check"],
+            severity=Severity(row["severity"]),
+            title=row["title"],
+            detail=row["detail"],
+            evidence=json.loads(row["evidence"]),
+        )
+        for row in _rows(store, _of(schema.finding, run_id))
+    ]
+    return sorted(found, key=lambda finding: finding.severity.rank)
+
+
+def summary(store: Store, run_id: str) -> dict[str, Any]:
+    """The run's summary; empty before the run is done."""
+    return summaries(store, [run_id]).get(run_id, {})
+
+
+def summaries(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The summaries of several runs by their ids."""
+    query = select(schema.run.c.id, schema.run.c.summary).where(schema.run.c.id.in_(run_ids))
+    return {row["id"]: json.loads(row["summary"]) for row in _rows(store, query)}
+
+
+def show(store: Store, run_id: str) -> dict[str, Any]:
+    """A run as plain JSON: run_id, state, experiment, estimates, confusion and findings; undefined numbers are null."""
+    run = runs.get(store, run_id)
+    shown: dict[str, Any] = {"run_id": run.id, "state": run.state.value}
+    shown["experiment"] = run.experiment.model_dump(mode="json")
+    shown["estimates"] = [_plain_estimate(item) for item in estimates(store, run.id)]
+    shown["confusion"] = [item.model_dump(mode="json") for item in confusions(store, run.id)]
+    shown["findings"] = [item.model_dump(mode="json") for item in findings(store, run.id)]
+    return shown
+
+
+# -- rows -------------------------------------------------------------------------------------------------------------
+
+
+def to_json(value: Any) -> str:
+    """JSON in which every number that is not finite is null, as PostgreSQL and browsers want it."""
+    return json.dumps(finite(value), ensure_ascii=False)
+
+
+def finite(value: Any) -> Any:
+    """Plain JSON with None for every number that is not finite."""
+    if isinstance(value, dict):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
+def _of(table: Table, run_id: str) -> Select[Any]:
+    return select(table).where(table.c.run_id == run_id).order_by(table.c.number)
+
+
+def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
+    with store.engine.connect() as connection:
+        return connection.execute(query).mappings().all()
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        connection.execute(insert(table), rows)
+
+
+def _estimate_row(run_id: str, item: Estimate) -> dict[str, Any]:
+    row = {name: getattr(item, name) for name in _ESTIMATE}
+    # SQLite keeps NaN as NULL, PostgreSQL as NaN; both get NULL.
+    return {"run_id": run_id} | {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _to_estimate(row: Any) -> Estimate:
+    numbers = {name: nan if row[name] is None else row[name] for name in ("value", "low", "high")}
+    return Estimate(**({name: row[name] for name in _ESTIMATE} | numbers))
+
+
+def _plain_estimate(item: Estimate) -> dict[str, Any]:
+    row = {"class" if name == "class_name" else name: getattr(item, name) for name in _ESTIMATE}
+    return {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
+
+
+def _confusion_row(run_id: str, item: Confusion) -> dict[str, Any]:
+    tables = {"classes": json.dumps(item.classes), "counts": json.dumps(item.counts)}
+    return {"run_id": run_id, "split": item.split, **tables}
+
+
+def _finding_row(run_id: str, item: AuditFinding) -> dict[str, Any]:
+    row = {"check": item.check, "severity": item.severity.value, "title": item.title, "detail": item.detail}
+    return {"run_id": run_id, **row, "evidence": to_json(item.model_dump(mode="json")["evidence"])}
+
+
+def _artifact(store: Store, run_id: str, attempt: int, path: Path) -> dict[str, Any]:
+    relative = path.resolve().relative_to(store.workspace.resolve()).as_posix()
+    measured = {"path": relative, "sha256": artifacts.sha256_of(artifacts.need(path)), "bytes": path.stat().st_size}
+    return {"run_id": run_id, "attempt": attempt, **measured}

@@ -1,0 +1,160 @@
+"""The tables. A change here needs a new revision in `migrations/versions` and a new `REVISION`."""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+REVISION = "0001"
+"""The newest revision; a test holds that it is the head of the migrations."""
+
+metadata = MetaData()
+
+
+class Utc(TypeDecorator[datetime]):
+    """A moment in UTC. SQLite forgets the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _run_id() -> Column[str]:
+    return Column("run_id", String(32), ForeignKey("run.id", ondelete="CASCADE"), nullable=False)
+
+
+run = Table(
+    "run",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(32), nullable=False, unique=True),
+    Column("experiment", Text, nullable=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("ticket", String(64), nullable=False),
+    Column("losses", Integer, nullable=False, default=0),
+    Column("created", Utc, nullable=False),
+    Column("queued", Utc, nullable=False),
+    Column("started", Utc),
+    Column("finished", Utc),
+    Column("beat", Utc),
+    Column("device", String(64)),
+    Column("reason", Text),
+    Column("stage", String(200), nullable=False, default=""),
+    Column("done", Integer, nullable=False, default=0),
+    Column("total", Integer, nullable=False, default=0),
+    Column("demo", Boolean, nullable=False, default=False),
+    Column("summary", Text, nullable=False, default="{}"),
+)
+"""`number` orders runs without trusting a clock. `ticket` is the id of the run's present entry in the queue: whoever
+holds another ticket may not work on it. `losses` counts the workers that died under the present ticket."""
+
+epoch = Table(
+    "epoch",
+    metadata,
+    Column("run_id", String(32), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("epoch", Integer, primary_key=True),
+    Column("train_loss", Double),
+    Column("val_loss", Double),
+    Column("val_balanced_accuracy", Double),
+    Column("lr", Double),
+    Column("seconds", Double),
+    Column("is_best", Boolean, nullable=False),
+)
+
+estimate = Table(
+    "estimate",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _run_id(),
+    Column("split", String(16), nullable=False),
+    Column("source", String(80)),
+    Column("class_name", String(80)),
+    Column("metric", String(40), nullable=False),
+    Column("value", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("n", Integer, nullable=False),
+    Column("method", String(200), nullable=False),
+    Index("estimate_run", "run_id"),
+)
+
+confusion = Table(
+    "confusion",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _run_id(),
+    Column("split", String(16), nullable=False),
+    Column("classes", Text, nullable=False),
+    Column("counts", Text, nullable=False),
+    Index("confusion_run", "run_id"),
+)
+
+finding = Table(
+    "finding",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _run_id(),
+    Column("check", String(80), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Index("finding_run", "run_id"),
+)
+
+artifact = Table(
+    "artifact",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _run_id(),
+    Column("attempt", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Index("artifact_run", "run_id"),
+)
+
+source = Table(
+    "source",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(80), nullable=False, unique=True),
+    Column("reader", String(80), nullable=False),
+    Column("path", Text),
+    Column("columns", Text, nullable=False),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", String(200), primary_key=True),
+    Column("host", String(120), nullable=False),
+    Column("device", String(64), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Utc, nullable=False),
+    Column("beat", Utc, nullable=False),
+    Column("stopped", Utc),
+    Column("run_id", String(32)),
+)
+"""No foreign key: a worker's row outlives the runs that it worked on."""

@@ -1,0 +1,115 @@
+"""Each check both ways: with the planted shortcut it speaks, without it it does not."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from covaudit.audit.checks import acquisition, attribution, confounding, generalisation
+from covaudit.audit.evidence import Evidence
+from covaudit.audit.report import CHECKS, audit
+from covaudit.domain.estimate import Estimate
+from covaudit.domain.finding import Severity
+
+Make = Callable[..., Evidence]
+
+
+def estimate(split: str, value: float, low: float, high: float) -> Estimate:
+    return Estimate(split=split, metric="balanced_accuracy", value=value, low=low, high=high, n=100, method="test")
+
+
+def test_confounding_warns_of_classes_that_share_no_source(make_evidence: Make) -> None:
+    (finding,) = confounding.check(make_evidence("single"))
+    assert finding.severity is Severity.WARNING
+    assert finding.evidence["cramers_v"] == 1
+    assert "CVP comes from phantom-b alone; NCV comes from phantom-a alone." in finding.detail
+
+
+def test_confounding_is_clear_when_classes_are_crossed(make_evidence: Make) -> None:
+    (finding,) = confounding.check(make_evidence("crossed"))
+    assert finding.severity is Severity.CLEAR
+    assert finding.evidence == {"cramers_v": 0.0, "single_source": {}, "n": 8 * 16}
+
+
+def test_confounding_judges_the_external_test_by_itself(make_evidence: Make) -> None:
+    evidence = make_evidence("crossed")
+    external = evidence.samples.assign(split="external")
+    tied = external[(external["source"] == "phantom-a") == (external["class_name"] == "NCV")]
+    both = evidence._replace(samples=pd.concat([evidence.samples, tied]))
+    train, test = confounding.check(both)
+    assert (train.severity, test.severity) == (Severity.CLEAR, Severity.WARNING)
+    assert test.title.startswith("The external test")
+
+
+@pytest.mark.parametrize(
+    ("gap", "severity"),
+    [
+        ((0.40, 0.30, 0.50), Severity.CRITICAL),
+        ((0.40, 0.10, 0.70), Severity.WARNING),
+        ((0.05, 0.01, 0.09), Severity.WARNING),
+        ((0.02, -0.03, 0.07), Severity.CLEAR),
+        ((-0.05, -0.10, -0.01), Severity.CLEAR),
+    ],
+)
+def test_generalisation_judges_the_lower_end_of_the_gap(
+    make_evidence: Make, gap: tuple[float, float, float], severity: Severity
+) -> None:
+    numbers = [
+        estimate("internal", 0.9, 0.85, 0.95),
+        estimate("external", 0.9 - gap[0], 0.4, 0.6),
+        estimate("gap", *gap),
+    ]
+    (finding,) = generalisation.check(make_evidence(estimates=numbers))
+    assert finding.severity is severity
+    assert f"{gap[0]:+.2f}, 95 % interval {gap[1]:+.2f} to {gap[2]:+.2f}" in finding.detail
+
+
+def test_generalisation_warns_when_nothing_external_was_tested(make_evidence: Make) -> None:
+    (finding,) = generalisation.check(make_evidence(estimates=[estimate("internal", 0.99, 0.97, 1.0)]))
+    assert finding.severity is Severity.WARNING
+    assert finding.title == "No test on a source never trained on"
+
+
+def test_a_network_that_reads_the_marker_is_named(make_evidence: Make) -> None:
+    found = list(acquisition.check(make_evidence("single", "reads the corner")))
+    assert [finding.title for finding in found] == ["The network reads the laterality marker"]
+    assert found[0].severity is Severity.CRITICAL
+    assert found[0].evidence["marker"]["value"] > 0.9
+    assert found[0].evidence["border"]["flips"] == 0
+
+
+def test_a_network_that_reads_nothing_of_the_acquisition_is_not_accused(make_evidence: Make) -> None:
+    (finding,) = acquisition.check(make_evidence("single", "constant"))
+    assert finding.severity is Severity.CLEAR
+    assert finding.evidence["all"]["flips"] == 0
+
+
+def test_heat_at_markers_warns_only_when_it_is_several_times_an_even_map(make_evidence: Make) -> None:
+    (loud,) = attribution.check(make_evidence(heat={"on_markers": 0.5}))
+    (even,) = attribution.check(make_evidence(heat={"on_markers": 0.1}))
+    assert (loud.severity, even.severity) == (Severity.WARNING, Severity.CLEAR)
+    assert loud.evidence["low"] < 0.5 < loud.evidence["high"]
+    assert loud.evidence["area"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(("share", "severity"), [(0.98, Severity.WARNING), (0.7, Severity.NOTE), (0.2, Severity.CLEAR)])
+def test_heat_outside_the_lungs_is_held_against_the_area(make_evidence: Make, share: float, severity: Severity) -> None:
+    (finding,) = attribution.check(make_evidence(heat={"outside_lungs": share}))
+    assert finding.severity is severity
+
+
+def test_attribution_is_silent_where_the_regions_are_not_known(make_evidence: Make) -> None:
+    assert list(attribution.check(make_evidence())) == []
+
+
+def test_the_report_puts_the_gravest_first(make_evidence: Make) -> None:
+    numbers = [
+        estimate("internal", 0.9, 0.85, 0.95),
+        estimate("external", 0.5, 0.4, 0.6),
+        estimate("gap", 0.4, 0.3, 0.5),
+    ]
+    found = audit(make_evidence("single", "reads the corner", numbers))
+    ranks = [finding.severity.rank for finding in found]
+    assert ranks == sorted(ranks)
+    assert {finding.check for finding in found} <= set(CHECKS)
+    assert [finding.check for finding in found[:2]] == ["generalisation", "acquisition"]

@@ -1,0 +1,60 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from covaudit.jobs.launchers import Attempt
+from covaudit.jobs.launchers.local import build_local
+from covaudit.settings import Settings
+
+
+def _attempt(tmp_path: Path) -> Attempt:
+    return Attempt("abc", 2, tmp_path, "cuda:1")
+
+
+def test_the_process_gets_its_arguments_settings_and_log(settings: Settings, tmp_path: Path) -> None:
+    say = "import os, sys; print(sys.argv[1:], os.environ['COVAUDIT_DEVICE'], os.environ['COVAUDIT_DB']); sys.exit(7)"
+    launch = build_local(settings, (sys.executable, "-c", say))
+    assert launch(_attempt(tmp_path), lambda: True) == 7
+    assert (tmp_path / "log.txt").read_text() == f"['abc', '2'] cuda:1 {settings.database}\n"
+
+
+def test_a_polite_process_may_tidy_up(settings: Settings, tmp_path: Path) -> None:
+    tidy = (
+        "import signal, sys, time\n"
+        "def leave(*_): print('tidied'); sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, leave); print('ready', flush=True); time.sleep(60)"
+    )
+    launch = build_local(settings, (sys.executable, "-c", tidy))
+    log = tmp_path / "log.txt"
+    begun = time.monotonic()
+    assert launch(_attempt(tmp_path), lambda: not (log.exists() and "ready" in log.read_text())) is None
+    assert log.read_text() == "ready\ntidied\n"
+    assert time.monotonic() - begun < 4
+
+
+def test_children_that_outlive_their_parent_are_ended(settings: Settings, tmp_path: Path) -> None:
+    leave_child = (
+        "import subprocess, sys\n"
+        "print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid, flush=True)"
+    )
+    launch = build_local(settings, (sys.executable, "-c", leave_child))
+    assert launch(_attempt(tmp_path), lambda: True) == 0
+    child = int((tmp_path / "log.txt").read_text())
+    deadline = time.monotonic() + 3
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_process_ends_when_its_standard_input_does() -> None:
+    wait = "from covaudit.jobs.process import end_with_parent; end_with_parent(); import time; time.sleep(60)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", wait], stdin=subprocess.PIPE, env=os.environ | {"PYTHONPATH": "."}
+    )
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(timeout=10) == 130

@@ -1,0 +1,62 @@
+"""A store in a folder of its own, and experiments to fill it with."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.run import RunState
+from covaudit.settings import Settings, default_database
+from covaudit.store import Store, results, runs
+
+Ask = Callable[..., Experiment]
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    workspace = tmp_path / "workspace"
+    return Settings(workspace=workspace, database=default_database(workspace), device="cpu", autostart=False)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = Store.open(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ask() -> Ask:
+    """A small experiment; keywords change it."""
+
+    def build(**changes: Any) -> Experiment:
+        plain: dict[str, Any] = {"name": "small", "task": "CL2", "seed": 0}
+        plain["train"] = [{"source": "phantom-a", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}]
+        return Experiment.from_plain(plain | changes)
+
+    return build
+
+
+@pytest.fixture
+def bring(store: Store, ask: Ask) -> Callable[[RunState], str]:
+    """Make a run and bring it into a state by the lawful way; returns its id."""
+
+    def bring_to(state: RunState) -> str:
+        run_id = ask(name=f"to {state}").id
+        with store.engine.begin() as connection:
+            runs.create(connection, ask(name=f"to {state}"), ticket="first")
+        if state is RunState.QUEUED:
+            return run_id
+        assert runs.claim(store, run_id, "cpu") == 1
+        if state is RunState.CANCELLING:
+            assert runs.mark_cancelling(store, run_id)
+        elif state is RunState.DONE:
+            results.write_outcome(store, run_id, 1, results.Outcome(), [])
+        elif state is not RunState.RUNNING:
+            assert runs.finish(store, run_id, 1, state, "for the test")
+        assert runs.get(store, run_id).state is state
+        return run_id
+
+    return bring_to
