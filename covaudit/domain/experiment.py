@@ -40,6 +40,19 @@ class Training(BaseModel):
     pretrained: Literal["none", "imagenet"] = "none"
 
 
+class Explanation(BaseModel):
+    """How heat maps are drawn.
+
+    `grad-cam` weighs each channel by the mean of its gradient (Selvaraju et al. 2017). `hires-cam` keeps the gradient
+    where it is (Draelos and Carin 2020): the same map where a global average pool follows the layer, and at an earlier
+    layer, which small images need for a map that is fine enough, the one that stays true to the network.
+    """
+
+    model_config = _FROZEN
+
+    method: Literal["hires-cam", "grad-cam"] = "hires-cam"
+
+
 class Experiment(BaseModel):
     """One question put to one network. `train` is split into train, val and internal; `test` is the external test."""
 
@@ -52,6 +65,7 @@ class Experiment(BaseModel):
     split: Split = Split()
     network: str = "resnet18"
     training: Training = Training()
+    explanation: Explanation = Explanation()
     seed: int = Field(default=0, ge=0, lt=2**31)
     notes: str = Field(default="", max_length=4000)
 

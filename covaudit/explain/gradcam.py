@@ -1,15 +1,22 @@
-"""Grad-CAM in batches (Selvaraju et al. 2017, by Captum): where the score of a class changes, not why."""
+"""Grad-CAM and HiResCAM in batches, by Captum: where the score of a class changes, not why.
+
+Both multiply the activations of a layer with the gradient of the score and sum over channels. Grad-CAM (Selvaraju et
+al. 2017) takes the mean of the gradient over the map first. Where a global average pool follows, the gradient is the
+same everywhere and so are the maps. At an earlier layer the mean forgets where the gradient was, and the heat of a
+planted marker lands elsewhere; HiResCAM (Draelos and Carin 2020) keeps it.
+"""
 
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from captum.attr import LayerGradCam
+from captum.attr import LayerGradCam, LayerGradientXActivation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from covaudit.training.loaders import Rows, batches, normalise, to_images
 
+METHODS = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
 _MIN_CELLS = 7
 
 
@@ -44,9 +51,10 @@ def log_odds(logits: Tensor) -> Tensor:
     return logits - others.masked_fill(itself, -torch.inf).logsumexp(dim=-1)
 
 
-def grad_cam(
+def attribute(
     network: nn.Module,
     layer: str,
+    method: str,
     pixels: NDArray[np.uint8],
     rows: Rows,
     targets: NDArray[np.int64],
@@ -59,12 +67,24 @@ def grad_cam(
     Explained is the log-odds of the class. Maps are not normalised; a map without positive evidence is all zeros.
     """
     network.eval()
-    explainer = LayerGradCam(lambda images: log_odds(network(images)), network.get_submodule(layer))
+    explain = _explainer(network, layer, method)
     found: list[NDArray[np.float32]] = []
     for places in batches(np.arange(len(rows)), batch_size):
         images = normalise(to_images(pixels[rows[places]], device))
-        classes = torch.from_numpy(targets[places]).to(device)
-        attribution = explainer.attribute(images, target=classes, relu_attributions=True)
-        found.append(attribution[:, 0].detach().float().cpu().numpy())
+        maps = explain(images, torch.from_numpy(targets[places]).to(device))
+        found.append(maps.clamp(min=0).detach().float().cpu().numpy())
         on_progress(int(places[-1]) + 1, len(rows))
     return np.concatenate(found)
+
+
+def _explainer(network: nn.Module, layer: str, method: str) -> Callable[[Tensor, Tensor], Tensor]:
+    """Images and classes to maps (N, h, w)."""
+
+    def score(images: Tensor) -> Tensor:
+        return log_odds(network(images))
+
+    module = network.get_submodule(layer)
+    kinds = {"grad-cam": LayerGradCam, "hires-cam": LayerGradientXActivation}
+    explainer = kinds[method](score, module)
+    # LayerGradCam has summed over the channels already: one is left.
+    return lambda images, classes: explainer.attribute(images, target=classes).sum(dim=1)

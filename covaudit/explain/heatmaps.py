@@ -7,14 +7,16 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from covaudit.explain.gradcam import choose_layer, grad_cam
+from covaudit.explain.gradcam import attribute, choose_layer
 from covaudit.explain.placement import Grid, measure_grid, place
 from covaudit.training.loaders import Rows
 from covaudit.training.network_file import NetworkFile
 from models.registry import NETWORKS
 
 
-def describe_network(network: nn.Module, name: str, classes: tuple[str, ...], image_size: int) -> NetworkFile:
+def describe_network(
+    network: nn.Module, name: str, classes: tuple[str, ...], image_size: int, method: str = "hires-cam"
+) -> NetworkFile:
     """What is needed to predict and explain with the network later."""
     layer = choose_layer(network, NETWORKS[name].cam_layers, image_size)
     grid = measure_grid(network, layer, image_size)
@@ -22,6 +24,7 @@ def describe_network(network: nn.Module, name: str, classes: tuple[str, ...], im
         network=name,
         classes=classes,
         image_size=image_size,
+        cam_method=method,
         cam_layer=layer,
         cam_offset=grid.offset,
         cam_stride=grid.stride,
@@ -38,8 +41,9 @@ def draw_heatmaps(
     device: torch.device,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> NDArray[np.uint8]:
-    """Grad-CAM of class `targets[i]` on image `rows[i]`, where it belongs: (len(rows), s, s), 0..255 of its maximum."""
-    maps = grad_cam(network, described.cam_layer, pixels, rows, targets, device, on_progress=on_progress)
+    """Heat of class `targets[i]` on image `rows[i]`, where it belongs: (len(rows), s, s), 0..255 of its maximum."""
+    layer, method = described.cam_layer, described.cam_method
+    maps = attribute(network, layer, method, pixels, rows, targets, device, on_progress=on_progress)
     grid = Grid(described.cam_offset, described.cam_stride, described.cam_cells)
     return to_bytes(place(maps, grid, described.image_size))
 

@@ -43,7 +43,7 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     dropped |= unreadable
 
     network = steps.train(store, run_id, attempt, experiment, samples, pixels, device, reporter)
-    described = describe_network(network, experiment.network, classes, size)
+    described = describe_network(network, experiment.network, classes, size, experiment.explanation.method)
     predictions = steps.score(network, experiment, samples, pixels, device, reporter)
     predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
 

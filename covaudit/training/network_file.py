@@ -19,7 +19,7 @@ from models.registry import build_network
 class NetworkFile(BaseModel):
     """What is needed to predict with a trained network: the order of `classes` is that of its outputs.
 
-    Grad-CAM is taken at `cam_layer`, of `cam_cells` cells a side, whose cell i looks at pixel
+    Heat maps are drawn by `cam_method` at `cam_layer`, of `cam_cells` cells a side, whose cell i looks at pixel
     `cam_offset + cam_stride * i`.
     """
 
@@ -28,6 +28,7 @@ class NetworkFile(BaseModel):
     network: str
     classes: tuple[str, ...]
     image_size: int
+    cam_method: str
     cam_layer: str
     cam_offset: float
     cam_stride: float

@@ -1,4 +1,4 @@
-"""Grad-CAM on networks whose maps can be worked out by hand, and against Captum one image at a time."""
+"""Grad-CAM and HiResCAM on networks whose maps can be worked out by hand, and against Captum one image at a time."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
-from covaudit.explain.gradcam import choose_layer, grad_cam, log_odds
+from covaudit.explain.gradcam import METHODS, attribute, choose_layer, log_odds
 from covaudit.explain.heatmaps import to_bytes
 from covaudit.explain.regions import measure_shares, share_in
 from covaudit.training.loaders import normalise, to_images
@@ -29,10 +29,11 @@ class Brightness(nn.Module):
         return torch.stack([torch.zeros_like(score), score], dim=1)
 
 
-def test_the_heat_lies_where_the_evidence_is() -> None:
+@pytest.mark.parametrize("method", METHODS)
+def test_the_heat_lies_where_the_evidence_is(method: str) -> None:
     pixels = np.zeros((1, 32, 32), np.uint8)
     pixels[0, :8, :8] = 255
-    maps = grad_cam(Brightness(), "maps", pixels, np.array([0]), np.array([1]), CPU)
+    maps = attribute(Brightness(), "maps", method, pixels, np.array([0]), np.array([1]), CPU)
     heatmap = to_bytes(maps)[0]
     assert heatmap.shape == (8, 8)
     assert heatmap[:2, :2].tolist() == [[255, 255], [255, 255]]
@@ -51,7 +52,7 @@ def test_a_certain_answer_still_has_evidence() -> None:
     with torch.no_grad():
         network.maps.weight.mul_(100)
     pixels = np.full((1, 32, 32), 255, np.uint8)
-    assert grad_cam(network, "maps", pixels, np.array([0]), np.array([1]), CPU).max() > 0
+    assert attribute(network, "maps", "hires-cam", pixels, np.array([0]), np.array([1]), CPU).max() > 0
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -62,12 +63,46 @@ def test_batches_agree_with_captum_image_by_image(name: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (5, size, size)).astype(np.uint8)
     targets = np.array([0, 1, 2, 0, 1])
     layer = choose_layer(network, NETWORKS[name].cam_layers, size)
-    found = grad_cam(network, layer, pixels, np.arange(5), targets, CPU, batch_size=4)
+    found = attribute(network, layer, "grad-cam", pixels, np.arange(5), targets, CPU, batch_size=4)
     reference = LayerGradCam(lambda images: log_odds(network(images)), network.get_submodule(layer))
     for row, target in enumerate(targets):
         image = normalise(to_images(pixels[row : row + 1], CPU))
         alone = reference.attribute(image, target=int(target), relu_attributions=True)[0, 0].detach().numpy()
         np.testing.assert_allclose(found[row], alone, atol=1e-5)
+
+
+def test_both_methods_agree_where_a_global_average_pool_follows() -> None:
+    torch.manual_seed(0)
+    network = build_network("resnet18", 3).eval()
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64)).astype(np.uint8)
+    one, other = (
+        attribute(network, "layer4", method, pixels, np.arange(3), np.array([0, 1, 2]), CPU) for method in METHODS
+    )
+    assert one.max() > 0
+    np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+class CornerReader(nn.Module):
+    """Two steps past the map: class 1 is what lies in the first cell, though the channel is as bright in the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = nn.Conv2d(1, 1, 4, stride=4, bias=False)
+        nn.init.ones_(self.maps.weight)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        score = self.maps(images)[:, 0, 0, 0]
+        return torch.stack([torch.zeros_like(score), score], dim=1)
+
+
+def test_only_hires_cam_keeps_the_place_of_the_evidence_at_an_earlier_layer() -> None:
+    pixels = np.full((1, 16, 16), 128, np.uint8)
+    pixels[0, :4, :4] = pixels[0, 12:, 12:] = 255
+    hires, plain = (
+        attribute(CornerReader(), "maps", method, pixels, np.array([0]), np.array([1]), CPU)[0] for method in METHODS
+    )
+    assert (hires[0, 0] > 0, hires[3, 3]) == (True, 0)
+    assert plain[0, 0] == plain[3, 3] > 0
 
 
 @pytest.mark.parametrize(("size", "layer"), [(224, "layer4"), (128, "layer3"), (96, "layer2"), (32, "layer2")])

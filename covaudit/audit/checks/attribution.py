@@ -51,7 +51,7 @@ def _markers(share: Share) -> AuditFinding:
         severity, title = Severity.WARNING, "Heat gathers at the markers and burned-in text"
     else:
         severity, title = Severity.CLEAR, "Heat does not gather at markers"
-    return _finding(severity, title, f"Grad-CAM puts {share.words()}", share)
+    return _finding(severity, title, f"The heat maps put {share.words()}", share)
 
 
 def _outside(share: Share) -> AuditFinding:
@@ -61,7 +61,7 @@ def _outside(share: Share) -> AuditFinding:
         severity, title = Severity.CLEAR, "Heat is drawn to the lungs"
     else:
         severity, title = Severity.NOTE, "Heat is not drawn to the lungs"
-    return _finding(severity, title, f"Outside the lungs Grad-CAM puts {share.words()}", share)
+    return _finding(severity, title, f"Outside the lungs the heat maps put {share.words()}", share)
 
 
 def _finding(severity: Severity, title: str, detail: str, share: Share) -> AuditFinding:

@@ -1,0 +1,117 @@
+"""The fields of an experiment, one widget each; every widget starts from the base draft."""
+
+import streamlit as st
+
+from covaudit.domain.experiment import Split, Training
+from covaudit.domain.labels import TITLES
+from covaudit.domain.task import TASKS, Task
+from covaudit.ui import draft
+from covaudit.ui.draft import Draft
+from covaudit.ui.text import literal
+from models.registry import NETWORKS, NetworkSpec
+
+_SPLITS = {"patient": "By patient: nobody on both sides", "image": "By image, as in the papers: leaks patients"}
+_WEIGHTS = {"minority": "Minority classes count more", "none": "All images count the same"}
+_START = {"none": "Random weights", "imagenet": "ImageNet weights"}
+
+
+def edit_question(base: Draft) -> tuple[str, Task, str]:
+    """Name, task and notes."""
+    left, right = st.columns(2, gap="medium")
+    name = left.text_input("Name", base.name, max_chars=80, key=draft.key("name"))
+    tasks = {task.name: task for task in (*TASKS.values(), base.task)}
+    key = draft.key("task")
+    chosen = right.selectbox(
+        "Task: which classes to tell apart",
+        list(tasks),
+        index=list(tasks).index(base.task.name),
+        format_func=lambda one: f"{literal(one)}: {', '.join(literal(name) for name in tasks[one].classes)}",
+        key=key,
+        on_change=lambda: draft.change({"task": tasks[st.session_state[key]]}),
+    )
+    task = tasks[chosen]
+    st.text(" · ".join(f"{name} = {TITLES[name]}" for name in task.classes if name in TITLES))
+    notes = st.text_area("Notes", base.notes, max_chars=4000, key=draft.key("notes"), height=80)
+    return name or "", task, notes or ""
+
+
+def edit_training(base: Draft) -> tuple[str, Training]:
+    """The network and how it is trained."""
+    st.subheader("Network and training", anchor=False)
+    names = list(NETWORKS) if base.network in NETWORKS else [*NETWORKS, base.network]
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        network = st.selectbox(
+            "Network", names, names.index(base.network), format_func=_network_title, key=draft.key("network")
+        )
+        spec = NETWORKS.get(network)
+        if spec is not None:
+            st.text(f"{spec.parameters:,} parameters; made for {spec.native_size} px.\n{spec.publication}")
+        start = st.selectbox(
+            "Starts from",
+            list(_START),
+            list(_START).index(base.training.pretrained),
+            format_func=_START.__getitem__,
+            key=draft.key("pretrained"),
+            disabled=spec is not None and not spec.has_imagenet_weights,
+        )
+    with right:
+        training = _edit_protocol(base.training, spec)
+    has_weights = spec is None or spec.has_imagenet_weights
+    return str(network), training.model_copy(update={"pretrained": start if has_weights else "none"})
+
+
+def _network_title(name: str) -> str:
+    return NETWORKS[name].title if name in NETWORKS else f"{literal(name)} (unknown)"
+
+
+def _edit_protocol(base: Training, spec: NetworkSpec | None) -> Training:
+    one, two, three = st.columns(3, gap="small")
+    smallest = 32 if spec is None else spec.minimum_size
+    size = one.number_input("Image size (px)", 32, 1024, base.image_size, 32, key=draft.key("image_size"))
+    if size < smallest:
+        one.error(f"At least {smallest} for this network.")
+    epochs = two.number_input("Epochs", 1, 500, base.epochs, key=draft.key("epochs"))
+    batch = three.number_input("Batch size", 2, 1024, base.batch_size, key=draft.key("batch_size"))
+    one, two, three = st.columns(3, gap="small", vertical_alignment="bottom")
+    rate = one.number_input("Learning rate", 1e-6, 1.0, base.lr, 1e-4, format="%.6f", key=draft.key("lr"))
+    decay = two.number_input("Weight decay", 0.0, 1.0, base.weight_decay, 1e-3, format="%.4f", key=draft.key("decay"))
+    augment = three.toggle(
+        "Augment", base.augment, key=draft.key("augment"), help="Shift, turn and scale the training images a little"
+    )
+    weights = st.selectbox(
+        "Class weights",
+        list(_WEIGHTS),
+        list(_WEIGHTS).index(base.class_weights),
+        format_func=_WEIGHTS.__getitem__,
+        key=draft.key("weights"),
+    )
+    return Training(
+        image_size=int(size),
+        epochs=int(epochs),
+        batch_size=int(batch),
+        lr=float(rate),
+        weight_decay=float(decay),
+        class_weights="none" if weights == "none" else "minority",
+        augment=bool(augment),
+    )
+
+
+def edit_split(base: Draft) -> tuple[Split, int]:
+    """How the train mixture is divided, and the seed."""
+    st.subheader("Split", anchor=False)
+    one, two, three, four = st.columns([2, 1, 1, 1], gap="small")
+    method = one.selectbox(
+        "Divide the train mixture",
+        list(_SPLITS),
+        list(_SPLITS).index(base.split.method),
+        format_func=_SPLITS.__getitem__,
+        key=draft.key("split"),
+    )
+    val = two.number_input("Validation (%)", 5, 45, round(100 * base.split.val), 5, key=draft.key("val"))
+    internal = three.number_input(
+        "Internal test (%)", 5, 45, round(100 * base.split.internal), 5, key=draft.key("internal")
+    )
+    seed = four.number_input("Seed", 0, 2**31 - 1, base.seed, key=draft.key("seed"))
+    split = Split(method="image" if method == "image" else "patient", val=val / 100, internal=internal / 100)
+    return split, int(seed)

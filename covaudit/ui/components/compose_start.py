@@ -1,0 +1,96 @@
+"""Where a composed experiment comes from (preset, run, YAML) and where it goes (YAML, the queue)."""
+
+import streamlit as st
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.presets import PRESETS
+from covaudit.errors import CovauditError
+from covaudit.jobs import submit
+from covaudit.store import Store, runs
+from covaudit.ui import draft, state
+from covaudit.ui.components.exports import download
+from covaudit.ui.draft import Draft
+from covaudit.ui.errors import show_error, shown_errors
+from covaudit.ui.text import md_escape
+
+_PRESET = "compose_preset"
+
+
+def take_over(store: Store) -> None:
+    """Start from the run that the address names (`?copy=`), once."""
+    asked = st.query_params.get(state.COPY)
+    if asked is None:
+        return
+    del st.query_params[state.COPY]
+    with shown_errors():
+        run = runs.get(store, asked)
+        draft.start_from(Draft.of(run.experiment))
+        st.toast(f"Copied from {md_escape(run.name)}. Change what you like.", icon=":material/content_copy:")
+
+
+def pick_start() -> None:
+    """A preset to begin with; choosing one replaces all fields."""
+    st.selectbox(
+        "Start from a preset",
+        list(PRESETS),
+        index=None,
+        placeholder="Replaces all fields below",
+        format_func=lambda name: PRESETS[name].name,
+        key=_PRESET,
+        on_change=_apply_preset,
+    )
+
+
+def _apply_preset() -> None:
+    name = st.session_state[_PRESET]
+    if name in PRESETS:
+        draft.start_from(Draft.of(PRESETS[name]))
+
+
+def show_start(store: Store, now: Draft) -> None:
+    """What is wrong with the draft, or the button that queues it."""
+    try:
+        experiment = now.to_experiment()
+        submit.check(store, experiment)
+    except CovauditError as error:
+        show_error(error)
+        st.button("Start", type="primary", icon=":material/play_arrow:", disabled=True, key="start")
+        return
+    if not experiment.test:
+        st.info("Without an external test nothing can be said about sources that the network has not seen.")
+    if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
+        with shown_errors():
+            submitted = submit.submit(store, experiment)
+            if not submitted.created:
+                st.toast("This experiment has a run already; here it is.", icon=":material/info:")
+            st.switch_page("pages/jobs.py", query_params={state.RUN: submitted.run_id})
+
+
+def show_yaml(now: Draft) -> None:
+    """The draft as YAML to keep, and YAML to start from."""
+    with st.expander("YAML: keep this experiment, or bring one", icon=":material/code:"):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.markdown("**This experiment**")
+            try:
+                experiment = now.to_experiment()
+            except CovauditError:
+                st.text("It can be written down once it is complete.")
+            else:
+                st.code(experiment.to_yaml(), language="yaml", height=320)
+                download("Download", experiment.to_yaml().encode(), f"{experiment.id}.yaml", "text/yaml")
+        with right:
+            st.markdown("**Bring one**")
+            text = st.text_area("Paste YAML", key=draft.key("yaml"), height=200)
+            file = st.file_uploader("Or a file", type=["yaml", "yml"], key=draft.key("yaml_file"), max_upload_size=1)
+            if st.button("Use it", icon=":material/input:", key="use_yaml"):
+                _use(text or (file.getvalue().decode("utf-8", errors="replace") if file else ""))
+
+
+def _use(text: str) -> None:
+    if not text.strip():
+        show_error("There is no YAML to use. Paste some, or choose a file.")
+        return
+    with shown_errors():
+        draft.start_from(Draft.of(Experiment.from_yaml(text)))
+        st.rerun()

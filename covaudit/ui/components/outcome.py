@@ -1,0 +1,119 @@
+"""The sections of the Results page."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from covaudit.domain.estimate import Confusion, Estimate
+from covaudit.domain.finding import AuditFinding
+from covaudit.domain.run import Run
+from covaudit.figures.confusion import confusion_info, plot_confusion
+from covaudit.figures.gap import gap_info, plot_gap
+from covaudit.figures.history import history_info, plot_history
+from covaudit.figures.text import SPLITS
+from covaudit.store import Store, results, runs
+from covaudit.ui.components import scores
+from covaudit.ui.components.charts import show_chart
+from covaudit.ui.components.exports import csv_bytes, download, json_bytes
+from covaudit.ui.components.findings import severity_counts
+from covaudit.ui.components.frame import choose
+from covaudit.ui.components.links import link_run
+from covaudit.ui.errors import shown_errors
+from covaudit.ui.text import count, literal
+
+TESTS = ("internal", "external")
+
+
+def show_links(run: Run, findings: Sequence[AuditFinding]) -> None:
+    """What the audit says, and where the rest of the run is."""
+    if findings:
+        st.markdown(severity_counts(findings))
+    link_run(run.id, "findings", "heat maps", "predict", "job")
+
+
+def show_gap(estimates: Sequence[Estimate]) -> None:
+    show_chart(plot_gap(gap_info(estimates)), key="gap", alt="Metrics on both tests with their intervals")
+
+
+def show_classes(run: Run, estimates: Sequence[Estimate]) -> None:
+    """Per-class metrics of the test that is chosen, and the overall ones."""
+    st.subheader("By class", anchor=False)
+    split = choose("Test", {name: SPLITS[name] for name in (*TESTS, "val")}, "split", "external")
+    frame = scores.class_frame(estimates, split, run.experiment.task.classes)
+    scores.show_counted(frame, f"{SPLITS[split]}: metrics by class with 95 % intervals")
+    st.markdown("**All classes together**")
+    st.dataframe(scores.overall_frame(estimates), hide_index=True, alt="Overall metrics with 95 % intervals")
+    methods = sorted({one.method for one in estimates if one.is_defined and one.method})
+    with st.expander("How the intervals were made", icon=":material/info:"):
+        st.text("Each value stands with its 95 % interval: [low, high]. Methods used in this run:")
+        for method in methods:
+            st.text(f"• {literal(method, 200)}")
+
+
+def show_confusions(confusions: Sequence[Confusion], key: str) -> None:
+    """Both tests side by side; each cell holds its count and its share of the row."""
+    st.subheader("Confusion matrices", anchor=False)
+    found = {one.split: one for one in confusions}
+    for split, box in zip(TESTS, st.columns(2, gap="medium"), strict=True):
+        with box:
+            st.markdown(f"**{SPLITS[split]}**")
+            if split not in found:
+                st.text("No image in this test.")
+                continue
+            alt = f"{SPLITS[split]}: counts of truth (rows) against prediction (columns)"
+            show_chart(plot_confusion(confusion_info(found[split])), key=f"confusion_{key}_{split}", alt=alt)
+
+
+def show_sources(run: Run, estimates: Sequence[Estimate]) -> None:
+    st.subheader("By source", anchor=False)
+    frame = scores.source_frame(estimates, run.experiment.task.classes)
+    scores.show_counted(frame, "Metrics by test and source with 95 % intervals")
+
+
+def show_curves(store: Store, run: Run) -> None:
+    st.subheader("Learning curves", anchor=False)
+    info = history_info(runs.epochs(store, run.id))
+    alt = f"Losses and validation balanced accuracy of {len(info.epochs)} epochs"
+    show_chart(plot_history(info), key=f"history_{run.id}", alt=alt)
+
+
+def show_used(store: Store, run: Run) -> None:
+    """Which images the run drew, what it left out, and how it can be done again."""
+    st.subheader("What was used", anchor=False)
+    with shown_errors():
+        table = results.samples(store, run)
+        counts = table.groupby(["source", "class_name", "split"], observed=True).size().unstack(fill_value=0)
+        ordered = counts[[name for name in ("train", "val", "internal", "external", "dropped") if name in counts]]
+        shown = ordered.rename(columns={**SPLITS, "dropped": "Could not be opened"}).reset_index()
+        shown["source"], shown["class_name"] = shown["source"].map(literal), shown["class_name"].map(literal)
+        shown = shown.rename(columns={"source": "Source", "class_name": "Class"})
+        st.dataframe(shown, hide_index=True, alt="Images by source, class and split")
+        st.text(
+            f"{count(len(table), 'image')} of {count(table.groupby('source')['patient'].nunique().sum(), 'patient')}."
+        )
+    summary = results.summary(store, run.id)
+    for reason, n in summary.get("dropped", {}).items():
+        st.text(f"Left out: {n:,} × {literal(reason, 200)}")
+    with st.expander("The experiment as YAML", icon=":material/code:"):
+        st.code(run.experiment.to_yaml(), language="yaml")
+    with st.expander("Device, versions, hashes", icon=":material/memory:"):
+        plain = {name: value for name, value in summary.items() if name not in ("counts", "dropped")}
+        st.json(plain, expanded=1)
+
+
+def show_exports(store: Store, run: Run, estimates: Sequence[Estimate]) -> None:
+    st.subheader("Take it with you", anchor=False)
+    with st.container(horizontal=True, gap="small"):
+        download("Estimates (CSV)", csv_bytes(scores.estimates_frame(estimates)), f"{run.id}-estimates.csv", "text/csv")
+        download("Everything (JSON)", json_bytes(results.show(store, run.id)), f"{run.id}.json", "application/json")
+        predictions = _predictions(store, run)
+        if predictions is not None:
+            download("Predictions (CSV)", csv_bytes(predictions), f"{run.id}-predictions.csv", "text/csv")
+        download("Experiment (YAML)", run.experiment.to_yaml().encode(), f"{run.id}.yaml", "text/yaml")
+
+
+def _predictions(store: Store, run: Run) -> pd.DataFrame | None:
+    with shown_errors():
+        return results.predictions(store, run)
+    return None

@@ -1,0 +1,118 @@
+"""The Predict page: the only place of the web process that loads torch, and only when there is an image to predict."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import streamlit as st
+
+from covaudit import INTENDED_USE
+from covaudit.domain.labels import TITLES
+from covaudit.domain.run import Run
+from covaudit.errors import CovauditError
+from covaudit.explain.overlay import grey_png, overlay_png, reduce
+from covaudit.sources import phantom
+from covaudit.sources.images import open_image
+from covaudit.store import Store, results
+from covaudit.ui.components.images import ALPHA, show_colour_bar
+from covaudit.ui.components.probabilities import show_probabilities
+from covaudit.ui.text import literal, md_escape
+
+if TYPE_CHECKING:
+    from covaudit.explain.predict_image import ImagePrediction
+
+MAX_FILES = 20
+SHOWN_SIDE = 768
+MAX_MEGABYTES = 64
+ACCEPTED = ["png", "jpg", "jpeg", "tif", "tiff", "dcm", "dicom"]
+EXAMPLES = {
+    "Normal, marker of source a": ("NOR", 90_001, "phantom-a"),
+    "COVID-19, marker of source b": ("CVP", 90_002, "phantom-b"),
+    "COVID-19, marker of source a": ("CVP", 90_003, "phantom-a"),
+}
+
+
+class Image(NamedTuple):
+    """A file that was opened, or refused: then `pixels` is None and `refusal` says why."""
+
+    name: str
+    pixels: npt.NDArray[np.uint8] | None
+    notes: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+def pick_images() -> list[Image]:
+    """Uploaded files and made-up examples."""
+    files = st.file_uploader(
+        "Images: PNG, JPEG, TIFF or DICOM",
+        type=ACCEPTED,
+        accept_multiple_files=True,
+        max_upload_size=MAX_MEGABYTES,
+        key="upload",
+        help=f"At most {MAX_FILES} files of {MAX_MEGABYTES} MB. Files are read in memory and not kept.",
+    )
+    examples = st.multiselect("Or made-up examples", list(EXAMPLES), key="examples", placeholder="Choose some")
+    if len(files) > MAX_FILES:
+        st.warning(f"{len(files)} files came; the first {MAX_FILES} are shown. Upload the others after them.")
+    opened = [open_upload(file.name, file.getvalue()) for file in files[:MAX_FILES]]
+    return [*opened, *(_draw(name) for name in examples)]
+
+
+@st.cache_data(max_entries=40, show_spinner="Opening the image …")
+def open_upload(name: str, data: bytes) -> Image:
+    """Decode a file, or say in one sentence why it is refused."""
+    try:
+        opened = open_image(data)
+    except CovauditError as error:
+        return Image(name, None, refusal=str(error))
+    return Image(name, opened.pixels, opened.notes)
+
+
+@st.cache_data(show_spinner=False)
+def _draw(name: str) -> Image:
+    label, seed, style = EXAMPLES[name]
+    drawn = phantom.render(label, seed, phantom.STYLES[style], size=256)
+    return Image(name, np.asarray(drawn.image), (f"made up; the truth is {label}",))
+
+
+def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
+    """A card for each image; those that were refused say why, the others still get their prediction."""
+    named = [(image.name, image.pixels) for image in images if image.pixels is not None]
+    with st.spinner("Asking the network (the first time takes some seconds) …"):
+        found = _predict(store, run, named)
+    answers = iter(found)
+    for image in images:
+        with st.container(border=True):
+            st.text(literal(image.name))
+            if image.pixels is None:
+                st.error(md_escape(image.refusal, 600), icon=":material/block:")
+            else:
+                _show_card(image, image.pixels, next(answers))
+    if found:
+        show_colour_bar()
+        st.text("The heat map shows where the score changes, not why. Probabilities are not calibrated.")
+        st.warning(f"**{INTENDED_USE}**", icon=":material/science:")
+
+
+def _predict(store: Store, run: Run, named: Sequence[tuple[str, npt.NDArray[np.uint8]]]) -> "list[ImagePrediction]":
+    from covaudit.explain.predict_image import predict_images  # torch: 10 s, which no other page pays
+
+    return predict_images(results.folder(store, run), named, store.settings.device)
+
+
+def _show_card(image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction") -> None:
+    seen, drawn, numbers = st.columns([1, 1, 1.4], gap="medium")
+    name = literal(image.name)
+    shown = reduce(pixels, SHOWN_SIDE)
+    seen.image(grey_png(shown), width="stretch", output_format="PNG", alt=f"Radiograph {name}")
+    seen.text(f"{pixels.shape[1]} × {pixels.shape[0]} pixels")
+    overlay = overlay_png(shown, answer.heatmap, ALPHA)
+    drawn.image(overlay, width="stretch", output_format="PNG", alt=f"Heat map of {literal(answer.predicted)} on {name}")
+    drawn.text(f"Heat map of {literal(answer.predicted, 20)}")
+    with numbers:
+        title = TITLES.get(answer.predicted, answer.predicted)
+        st.markdown(f"The network says **{md_escape(title)}**")
+        show_probabilities(answer.classes, [float(value) for value in answer.probabilities], answer.predicted)
+        for note in image.notes:
+            st.text(f"Note: {literal(note, 200)}")

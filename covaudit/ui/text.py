@@ -1,0 +1,102 @@
+"""Words and digits of the pages: user strings shown literally, numbers with their interval, times in words."""
+
+import re
+from datetime import UTC, datetime
+from math import isnan
+
+from covaudit.domain.estimate import Estimate
+from covaudit.domain.labels import TITLES
+from covaudit.figures.text import DASH, TOO_FEW, share
+from covaudit.figures.text import number as score
+
+__all__ = [
+    "DASH",
+    "TOO_FEW",
+    "ago",
+    "as_utc",
+    "class_title",
+    "confounding_words",
+    "count",
+    "duration",
+    "duration_range",
+]
+__all__ += ["interval", "literal", "md_escape", "score", "share", "utc_now"]
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+# Streamlit turns these into icons, emoji, links and arrows even where they are escaped; a word joiner parts them.
+_JOINER = "\u2060"
+_SPELLS = re.compile(r":|@|www(?=\.)|(?<!\S)[-<>~](?=[->=]+(?!\S))")
+
+
+def literal(text: object, limit: int = 80) -> str:
+    """A user's string on one line, clipped, with control, bidirectional and invisible characters spelled out."""
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def md_escape(text: object, limit: int = 80) -> str:
+    """`literal`, such that Markdown shows each character as itself: no link, image, icon, colour, emoji or formula."""
+    parted = _SPELLS.sub(lambda match: match.group() + _JOINER, literal(text, limit))
+    return _PUNCTUATION.sub(r"\\\1", parted)
+
+
+def class_title(name: str) -> str:
+    """'CVP (COVID-19 pneumonia)' where the class is one of the papers', else the name; literal text."""
+    return f"{name} ({TITLES[name]})" if name in TITLES else literal(name)
+
+
+def interval(estimate: Estimate) -> str:
+    """'0.93 [0.88, 0.96]', or a dash where undefined."""
+    if not estimate.is_defined:
+        return DASH
+    return f"{score(estimate.value)} [{score(estimate.low)}, {score(estimate.high)}]"
+
+
+def count(n: int, thing: str) -> str:
+    """'1 image', '1,204 images'."""
+    return f"{n:,} {thing}{'' if n == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '3 min', '2 h 5 min'."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def duration_range(low: float, high: float) -> str:
+    """'12–18 min', '40–55 s': one unit for both ends, fit for the larger."""
+    unit, name = (1, "s") if high < 90 else (60, "min") if high < 5400 else (3600, "h")
+    first, last = max(1, round(low / unit)), max(1, round(high / unit))
+    return f"{first} {name}" if first == last else f"{first}–{last} {name}"
+
+
+def ago(moment: datetime | None, now: datetime | None = None) -> str:
+    """'12 s ago', a dash for never."""
+    if moment is None:
+        return DASH
+    return f"{duration(max(0.0, ((now or utc_now()) - as_utc(moment)).total_seconds()))} ago"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """SQLite gives back times without a zone; they are UTC."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def confounding_words(cramers_v: float) -> str:
+    """Cramér's V as a sentence about class and source."""
+    if isnan(cramers_v):
+        return "Not defined: there is one source or one class only."
+    if cramers_v > 0.8:
+        return "The source all but gives the class away."
+    if cramers_v > 0.5:
+        return "The source tells a lot about the class."
+    if cramers_v > 0.2:
+        return "The source tells something about the class."
+    return "The source tells little about the class."

@@ -1,0 +1,29 @@
+"""Ask a question: which classes from which sources, tested on which, with which network."""
+
+import streamlit as st
+
+from covaudit.ui import draft, state
+from covaudit.ui.components import compose_form, compose_start
+from covaudit.ui.components.frame import title
+from covaudit.ui.components.mixture_editor import edit_mixture
+from covaudit.ui.draft import Draft
+
+store = state.enter_page()
+title("Compose", "Draw each class from the sources of your choice, train on one mixture, and test on another.")
+compose_start.take_over(store)
+draft.resume()
+compose_start.pick_start()
+
+base = draft.base()
+name, task, notes = compose_form.edit_question(base)
+tables = state.index_tables(store)
+st.subheader("Mixtures", anchor=False)
+train = edit_mixture("train", base.train, task, tables)
+test = edit_mixture("test", base.test, task, tables)
+network, training = compose_form.edit_training(base)
+split, seed = compose_form.edit_split(base)
+
+now = Draft(name, task, train, test, split, network, training, seed, notes)
+draft.keep(now)
+compose_start.show_start(store, now)
+compose_start.show_yaml(now)

@@ -1,0 +1,136 @@
+"""Compose: counts and warnings follow the grid, YAML goes out and in, Start queues once."""
+
+import pytest
+import yaml
+
+from covaudit.domain.experiment import Experiment
+from covaudit.domain.presets import PRESETS
+from covaudit.domain.run import RunState
+from covaudit.store import runs
+
+GRID_TRAIN, GRID_TEST = 0, 1
+
+
+@pytest.fixture
+def no_queue(monkeypatch):
+    """The queue's engine is not under test here: submitting writes the run's row only."""
+    from covaudit.jobs import submit
+
+    def write_row(store, experiment, demo=False):
+        with store.engine.begin() as connection:
+            runs.create(connection, experiment, demo)
+        return submit.Submitted(experiment.id, True)
+
+    monkeypatch.setattr(submit, "submit", write_row)
+
+
+def _edit(app, grid: int, cells: dict[int, dict[str, int | None]]):
+    """Edit cells of a grid by row number, as a person would."""
+    key = app.data_editor[grid].key
+    app.session_state[key] = {"edited_rows": cells, "added_rows": [], "deleted_rows": []}
+    return app.run()
+
+
+def test_it_starts_from_the_demo_with_its_counts_and_its_warning(filled, open_page, seen):
+    app = open_page("compose")
+    words = seen(app)
+    assert "480 images: NCV 240 · CVP 240" in words and "200 images: NCV 100 · CVP 100" in words
+    warning = app.error[0].value
+    assert "Cramér's V of class and source is 1.00" in warning and "only phantom\\-a" in warning
+
+
+def test_counts_and_warnings_follow_the_grid(filled, open_page, seen):
+    app = open_page("compose")
+    app = _edit(app, GRID_TRAIN, {0: {"CVP": 240}, 1: {"NCV": 240}})
+    assert "960 images: NCV 480 · CVP 480" in seen(app)
+    assert not app.error and "Cramér's V of class and source is 0.00." in app.success[0].value
+
+
+def test_the_test_mixture_is_judged_by_itself(filled, open_page):
+    app = open_page("compose")
+    app = _edit(app, GRID_TEST, {2: {"CVP": 100}, 4: {"CVP": None}})
+    assert len(app.error) == 2 and "it cannot show the shortcut" in app.error[1].value
+
+
+def test_a_class_that_is_drawn_nowhere_is_said_and_start_waits(filled, open_page):
+    app = open_page("compose")
+    app = _edit(app, GRID_TRAIN, {1: {"CVP": 0}})
+    assert any("draws class CVP" in error.value for error in app.error)
+    assert app.button(key="start").disabled
+
+
+def test_asking_for_more_than_there_is_is_said(filled, open_page):
+    app = open_page("compose")
+    app = _edit(app, GRID_TRAIN, {1: {"CVP": 5000}})
+    assert any("has 300 CVP" in warning.value for warning in app.warning)
+
+
+def test_a_preset_replaces_all_fields(filled, open_page):
+    app = open_page("compose")
+    app.selectbox(key="compose_preset").select(PRESETS["demo-balanced"].name).run()
+    assert app.text_input[0].value == PRESETS["demo-balanced"].name
+    assert "Cramér's V of class and source is 0.00." in app.success[0].value
+
+
+def test_a_preset_whose_sources_are_not_here_says_which(filled, open_page):
+    app = open_page("compose")
+    app.selectbox(key="compose_preset").select(PRESETS["cxr-single-cl2"].name).run()
+    assert any("cxri" in error.value for error in app.error) and app.button(key="start").disabled
+
+
+def test_another_task_keeps_what_it_can(filled, open_page):
+    app = open_page("compose")
+    task = next(box for box in app.selectbox if box.label.startswith("Task"))
+    task.select(next(option for option in task.options if option.startswith("CL4"))).run()
+    train = app.data_editor[GRID_TRAIN].value.set_index("Source")
+    assert train.loc["phantom-a", "NOR"] == 240 and train.loc["phantom-b", "CVP"] == 240
+
+
+def test_yaml_shown_is_the_experiment_and_yaml_pasted_is_taken_over(filled, open_page):
+    app = open_page("compose")
+    shown = next(code.value for code in app.code if "train:" in code.value)
+    assert Experiment.from_yaml(shown) == PRESETS["demo-single"]
+    changed = yaml.safe_load(shown) | {"name": "Pasted", "seed": 41}
+    next(area for area in app.text_area if area.label == "Paste YAML").input(yaml.safe_dump(changed)).run()
+    app.button(key="use_yaml").click().run()
+    assert app.text_input[0].value == "Pasted"
+    assert next(one for one in app.number_input if one.label == "Seed").value == 41
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [", "This is not YAML"),
+        ("just words", "An experiment is a mapping"),
+        ("{name: x, task: CL9, train: [{source: phantom-a, label: NOR}]}", "Unknown task"),
+    ],
+)
+def test_bad_yaml_is_one_sentence_and_loses_nothing(text, sentence, filled, open_page):
+    app = open_page("compose")
+    next(area for area in app.text_area if area.label == "Paste YAML").input(text).run()
+    app.button(key="use_yaml").click().run()
+    assert any(sentence in error.value.replace("\\", "") for error in app.error)
+    assert app.text_input[0].value == PRESETS["demo-single"].name
+
+
+def test_duplicate_takes_over_the_run_that_the_address_names(filled, open_page):
+    app = open_page("compose", copy=PRESETS["demo-balanced"].id)
+    assert app.text_input[0].value == PRESETS["demo-balanced"].name and "copy" not in app.query_params
+
+
+def test_an_edit_survives_leaving_the_page(filled, open_page, seen):
+    app = open_page("compose")
+    app.text_input[0].input("Edited").run()
+    app = _edit(app, GRID_TRAIN, {0: {"CVP": 7}})
+    app.switch_page("pages/findings.py").run()
+    app.switch_page("pages/compose.py").run()
+    assert app.text_input[0].value == "Edited" and "487 images" in seen(app)
+
+
+def test_start_queues_the_experiment_and_goes_to_its_job(filled, open_page, no_queue, seen):
+    app = open_page("compose")
+    app.text_input[0].input("My own").run()
+    app.button(key="start").click().run()
+    newest = runs.listing(filled, limit=1)[0]
+    assert (newest.name, newest.state) == ("My own", RunState.QUEUED)
+    assert app.query_params["run"] == newest.id and "My own" in seen(app)
