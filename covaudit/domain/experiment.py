@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import yaml
@@ -38,6 +39,9 @@ class Training(BaseModel):
     class_weights: Literal["minority", "none"] = "minority"
     augment: bool = True
     pretrained: Literal["none", "imagenet"] = "none"
+
+
+HEAT_METHODS: Mapping[str, str] = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
 
 
 class Explanation(BaseModel):
@@ -101,9 +105,10 @@ class Experiment(BaseModel):
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def to_yaml(self) -> str:
-        """YAML that `from_yaml` reads back to an equal experiment; fields at their default are left out."""
-        plain = self.model_dump(mode="json", exclude_defaults=True)
-        plain["task"] = self.task.model_dump(mode="json") if not self._has_named_task() else self.task.name
+        """YAML that `from_yaml` reads back to an equal experiment, with every field that matters spelled out."""
+        plain = self.model_dump(mode="json", exclude_none=True)
+        plain["task"] = self.task.name if self._has_named_task() else plain["task"]
+        plain = {key: value for key, value in plain.items() if value not in ("", [])}
         return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
     def _has_named_task(self) -> bool:

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from covaudit.training.loaders import Rows, batches, normalise, to_images
 
-METHODS = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
 _MIN_CELLS = 7
 
 

@@ -65,7 +65,7 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     reporter.left_out(dropped)
     reporter.findings(findings)
     seconds = round(time.monotonic() - begun, 1)
-    summary = provenance(experiment, samples, dropped, network, device) | {"seconds": seconds}
+    summary = provenance(experiment, samples, dropped, network, described, device) | {"seconds": seconds}
     results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
 
 

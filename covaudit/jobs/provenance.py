@@ -11,6 +11,7 @@ from torch import nn
 
 from covaudit import INTENDED_USE, __version__
 from covaudit.domain.experiment import Experiment
+from covaudit.training.network_file import NetworkFile
 
 _PACKAGES = (
     "torch",
@@ -26,8 +27,9 @@ _PACKAGES = (
 
 
 def provenance(
-    experiment: Experiment, samples: pd.DataFrame, dropped: dict[str, int], network: nn.Module, device: torch.device
-) -> dict[str, Any]:
+    experiment: Experiment, samples: pd.DataFrame, dropped: dict[str, int], network: nn.Module, described: NetworkFile,
+    device: torch.device,
+) -> dict[str, Any]:  # fmt: skip
     """Plain JSON: counts of what was used and left out, hashes, versions, device."""
     counts = samples.groupby(["split", "source", "class_name"]).size()
     used = "\n".join(sorted(samples["split"] + " " + samples["sha256"]))
@@ -41,6 +43,7 @@ def provenance(
         "samples_sha256": hashlib.sha256(used.encode()).hexdigest(),
         "initialisation": "ImageNet" if experiment.training.pretrained == "imagenet" else "random",
         "parameters": sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
+        "heat_map": {"method": described.cam_method, "layer": described.cam_layer, "cells": described.cam_cells},
         "device": str(device),
         "threads": torch.get_num_threads(),
         "covaudit": __version__,

@@ -51,7 +51,7 @@ def fit(
     draws = torch.Generator().manual_seed(derive_seed(seed, "augment"))
     weights = class_weights(data.targets[data.train], data.n_classes, training.class_weights).to(device)
     steps = len(list(batches(data.train, training.batch_size, seed)))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, training.lr, total_steps=steps * training.epochs)
     best: tuple[float, float] = (-1.0, -math.inf)
     best_state: dict[str, Tensor] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from covaudit.domain.experiment import Experiment, Split, Training
+from covaudit.domain.experiment import Experiment, Explanation, Split, Training
 from covaudit.domain.mixture import Mixture
 from covaudit.domain.presets import DEMO, PRESETS
 from covaudit.domain.task import TASKS, Task
@@ -28,6 +28,7 @@ class Draft:
     split: Split = field(default_factory=Split)
     network: str = "resnet18"
     training: Training = field(default_factory=Training)
+    explanation: Explanation = field(default_factory=Explanation)
     seed: int = 0
     notes: str = ""
 

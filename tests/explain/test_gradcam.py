@@ -6,7 +6,8 @@ import torch
 from captum.attr import LayerGradCam
 from torch import nn
 
-from covaudit.explain.gradcam import METHODS, attribute, choose_layer, log_odds
+from covaudit.domain.experiment import HEAT_METHODS
+from covaudit.explain.gradcam import attribute, choose_layer, log_odds
 from covaudit.explain.heatmaps import to_bytes
 from covaudit.explain.regions import measure_shares, share_in
 from covaudit.training.loaders import normalise, to_images
@@ -29,7 +30,7 @@ class Brightness(nn.Module):
         return torch.stack([torch.zeros_like(score), score], dim=1)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", HEAT_METHODS)
 def test_the_heat_lies_where_the_evidence_is(method: str) -> None:
     pixels = np.zeros((1, 32, 32), np.uint8)
     pixels[0, :8, :8] = 255
@@ -76,7 +77,7 @@ def test_both_methods_agree_where_a_global_average_pool_follows() -> None:
     network = build_network("resnet18", 3).eval()
     pixels = np.random.default_rng(0).integers(0, 255, (3, 64, 64)).astype(np.uint8)
     one, other = (
-        attribute(network, "layer4", method, pixels, np.arange(3), np.array([0, 1, 2]), CPU) for method in METHODS
+        attribute(network, "layer4", method, pixels, np.arange(3), np.array([0, 1, 2]), CPU) for method in HEAT_METHODS
     )
     assert one.max() > 0
     np.testing.assert_allclose(one, other, atol=1e-6)
@@ -99,7 +100,8 @@ def test_only_hires_cam_keeps_the_place_of_the_evidence_at_an_earlier_layer() ->
     pixels = np.full((1, 16, 16), 128, np.uint8)
     pixels[0, :4, :4] = pixels[0, 12:, 12:] = 255
     hires, plain = (
-        attribute(CornerReader(), "maps", method, pixels, np.array([0]), np.array([1]), CPU)[0] for method in METHODS
+        attribute(CornerReader(), "maps", method, pixels, np.array([0]), np.array([1]), CPU)[0]
+        for method in HEAT_METHODS
     )
     assert (hires[0, 0] > 0, hires[3, 3]) == (True, 0)
     assert plain[0, 0] == plain[3, 3] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,8 +49,10 @@ def cage_half_width(patient: Patient, y: Points | float) -> Points:
     return np.asarray(np.interp(y, _CAGE_Y, _CAGE_X) * patient.width)
 
 
+# The last one is kept: one patient on several machines, one after the other, is drawn once.
+@lru_cache(maxsize=1)
 def build_chest(patient: Patient, seed: int, size: int) -> Chest:
-    """Adds the tissues up, from the body's outline to the smallest vessels."""
+    """Adds the tissues up, from the body's outline to the smallest vessels. Read the layers, do not write them."""
     canvas = stand(patient, size)
     lungs = canvas.fill(*(_lung_outline(patient, side) for side in SIDES), soft=0.0025)
     middle = canvas.fill(_mediastinum_outline(patient), soft=0.003)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from covaudit.domain.experiment import Split, Training
+from covaudit.domain.experiment import Explanation, Split, Training
 from covaudit.domain.labels import TITLES
 from covaudit.domain.task import TASKS, Task
 from covaudit.ui import draft
@@ -12,6 +12,10 @@ from models.registry import NETWORKS, NetworkSpec
 
 _SPLITS = {"patient": "By patient: nobody on both sides", "image": "By image, as in the papers: leaks patients"}
 _WEIGHTS = {"minority": "Minority classes count more", "none": "All images count the same"}
+_HEAT = {
+    "hires-cam": "HiResCAM: the gradient stays where it is",
+    "grad-cam": "Grad-CAM: one weight a channel",
+}
 _START = {"none": "Random weights", "imagenet": "ImageNet weights"}
 
 
@@ -115,3 +119,17 @@ def edit_split(base: Draft) -> tuple[Split, int]:
     seed = four.number_input("Seed", 0, 2**31 - 1, base.seed, key=draft.key("seed"))
     split = Split(method="image" if method == "image" else "patient", val=val / 100, internal=internal / 100)
     return split, int(seed)
+
+
+def edit_explanation(base: Draft) -> Explanation:
+    """How the heat maps are drawn."""
+    method = st.selectbox(
+        "Heat maps",
+        list(_HEAT),
+        list(_HEAT).index(base.explanation.method),
+        format_func=_HEAT.__getitem__,
+        key=draft.key("heat"),
+        help="The same map where a global average pool follows the layer; at the earlier layer that small images need, "
+        "only HiResCAM stays true to the network.",
+    )
+    return Explanation(method="grad-cam" if method == "grad-cam" else "hires-cam")

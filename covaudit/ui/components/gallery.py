@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from covaudit.domain.experiment import HEAT_METHODS
 from covaudit.domain.run import Run
 from covaudit.figures.text import SPLITS
 from covaudit.store import Store, results
@@ -83,14 +84,21 @@ def show_gallery(store: Store, run: Run, rows: pd.DataFrame) -> None:
     first = (page - 1) * PER_PAGE
     shown = rows.iloc[first : first + PER_PAGE]
     _summary(rows, first, len(shown))
-    side = results.heatmaps(store, run).shape[1]
     with st.grid(min_column_width=170, gap="small"):
         for _, row in shown.iterrows():
             _card(store, run, row)
     if pages > 1:
         st.pagination(pages, key="page", bind="query-params")
     show_colour_bar()
-    st.text(f"Grad-CAM of the predicted class; the map has {side} × {side} cells, smoothed to the image's size.")
+    st.text(_method_words(store, run))
+
+
+def _method_words(store: Store, run: Run) -> str:
+    """How the maps were made, and how fine they can be."""
+    method = HEAT_METHODS[run.experiment.explanation.method]
+    cells = results.summary(store, run.id).get("heat_map", {}).get("cells")
+    fineness = f" from a layer of {cells} × {cells} cells, smoothed to the image's size" if cells else ""
+    return f"{method} of the predicted class{fineness}: where the score changes, not why."
 
 
 def _summary(rows: pd.DataFrame, first: int, shown: int) -> None:

@@ -1,0 +1,49 @@
+"""What tests of several layers share: the demo, run once to its end through the queue."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+
+
+class Demo(NamedTuple):
+    """The workspace that a demo leaves and what `demo --json` printed."""
+
+    workspace: Path
+    printed: dict[str, Any]
+
+
+def run_demo(workspace: Path, seed: int) -> Demo:
+    command = [sys.executable, "-m", "covaudit", "demo", "--json", "--workspace", str(workspace), "--seed", str(seed)]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    return Demo(workspace, json.loads(done.stdout))
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    """The demo as a newcomer gets it."""
+    return run_demo(tmp_path_factory.mktemp("demo"), seed=0)
+
+
+@pytest.fixture(scope="session")
+def demo_of(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Demo]:
+    """The demo with another seed: other patients, other first weights."""
+
+    def of(seed: int) -> Demo:
+        return demo if seed == 0 else run_demo(tmp_path_factory.mktemp(f"demo{seed}"), seed)
+
+    return of
+
+
+@pytest.fixture
+def quiet_environment(tmp_path: Path) -> dict[str, str]:
+    """An environment whose workspace is empty and whose app starts nothing by itself."""
+    return os.environ | {"COVAUDIT_WORKSPACE": str(tmp_path), "COVAUDIT_AUTOSTART": "0"}
