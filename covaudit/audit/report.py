@@ -9,8 +9,8 @@ from covaudit.domain.finding import AuditFinding
 Check = Callable[[Evidence], Iterator[AuditFinding]]
 
 CHECKS: dict[str, Check] = {
-    "generalisation": generalisation.check,
     "acquisition": acquisition.check,
+    "generalisation": generalisation.check,
     "attribution": attribution.check,
     "confounding": confounding.check,
 }

@@ -15,6 +15,7 @@ import pandas as pd
 from covaudit.audit import rules
 from covaudit.audit.checks.confounding import count_cells
 from covaudit.audit.evidence import Evidence
+from covaudit.audit.words import interval, percent
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.seeds import derive_seed
 from covaudit.metrics.intervals import wilson
@@ -76,15 +77,13 @@ def _whole(everything: Flips, parts: Sequence[Flips], table: dict[str, dict[str,
         severity=severity,
         title=title,
         detail=f"With the whole acquisition style of another training source, the same patients' prediction "
-        f"{_words(everything)} Of single parts, the {_NAMES[most.part]} changes most: {most.value:.0%}.",
+        f"{_words(everything)} Of single parts, the {_NAMES[most.part]} changes most: {percent(most.value)}.",
         evidence=table,
     )
 
 
 def _words(found: Flips) -> str:
-    return (
-        f"changes in {found.flips} of {found.n} ({found.value:.0%}, 95 % interval {found.low:.0%} to {found.high:.0%})."
-    )
+    return f"changes in {found.flips} of {found.n} ({percent(found.value)}, {interval(found.low, found.high)})."
 
 
 def _choose(evidence: Evidence) -> pd.DataFrame:
@@ -126,5 +125,5 @@ def _swap(evidence: Evidence, chosen: pd.DataFrame, parts: Sequence[str]) -> lis
 
 
 def _flips(part: str, flips: int, n: int) -> Flips:
-    interval = wilson(flips / n, n)
-    return Flips(part, flips, n, flips / n, interval.low, interval.high)
+    found = wilson(flips / n, n)
+    return Flips(part, flips, n, flips / n, found.low, found.high)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from covaudit.audit import rules
 from covaudit.audit.evidence import Evidence
+from covaudit.audit.words import interval, percent
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.seeds import derive_seed
 from covaudit.metrics.intervals import mean_interval
@@ -26,9 +27,9 @@ class Share(NamedTuple):
     n: int
 
     def words(self) -> str:
-        interval = f"95 % interval {self.low:.0%} to {self.high:.0%}, n = {self.n}"
         times = f"{self.heat / self.area:.1f} times an even map" if self.area else "an even map has none there"
-        return f"{self.heat:.0%} of the heat ({interval}) on {self.area:.0%} of the area: {times}."
+        found = f"{percent(self.heat)} of the heat ({interval(self.low, self.high)}, n = {self.n})"
+        return f"{found} on {percent(self.area)} of the area: {times}."
 
 
 def check(evidence: Evidence) -> Iterator[AuditFinding]:

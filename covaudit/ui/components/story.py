@@ -64,7 +64,10 @@ def show_demo(store: Store, demo: Sequence[Run]) -> None:
         with box, st.container(border=True, height="stretch"):
             _show_chapter(store, name, run, example)
     if example is not None and len(done) > 1:
-        st.text("Both cards show the same image: the one on which the heat on the marker differs most.")
+        st.text(
+            "Both cards show the same image, of those that only the balanced network gets right the one on which the heat on the "
+            "marker differs most."
+        )
     if len(done) == len(DEMO):
         _show_lesson(store, done)
     _show_remove(store, demo)
@@ -122,13 +125,19 @@ def _pick_example(store: Store, done: Mapping[str, Run]) -> ImageId | None:
 
 
 def example_image(tables: Sequence[pd.DataFrame]) -> ImageId | None:
-    """The image, tested in every run, on which the first run looks at the marker most, and more than the others."""
+    """The image, tested in every run, on which the first run looks at the marker most, and more than the others.
+
+    One that the first run gets wrong and the others right is preferred: it shows what the shortcut costs.
+    """
     if not tables:
         return None
     tested = [table[table["heatmap_row"] >= 0].set_index(["source", "image_id"]) for table in tables]
     by = "on_markers" if tested[0]["on_markers"].notna().any() else "outside_lungs"
     heat = pd.concat([table[by] for table in tested], axis=1, join="inner", keys=range(len(tested)))
     lead = heat[0] - (heat.drop(columns=0).mean(axis=1) if len(tested) > 1 else 0)
+    right = [table["predicted"] == table["class_name"] for table in tested]
+    costly = pd.concat([~right[0], *right[1:]], axis=1, join="inner").all(axis=1)
+    lead = lead[costly] if len(tested) > 1 and lead[costly].notna().any() else lead
     if lead.isna().all():
         return None
     source, image_id = lead.idxmax()
