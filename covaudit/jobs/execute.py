@@ -78,16 +78,19 @@ def main(run_id: str, attempt: int) -> int:
     try:
         with beating(store, run_id, attempt):
             execute(store, run_id, attempt, settings.device)
-    except CovauditError as error:
-        reason.write_text(str(error))
-    except MemoryError:
-        reason.write_text("Memory ran out. Use a smaller image size or batch size, or fewer images.")
     except Exception as error:
-        reason.write_text(f"Unexpected {type(error).__name__}. The log has the details; the run can be retried.")
-    else:
-        return 0
-    traceback.print_exc()
-    return 1
+        traceback.print_exc()
+        reason.write_text(_reason(error))
+        return 1
+    return 0
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, CovauditError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "Memory ran out. Use a smaller image size or batch size, or fewer images."
+    return f"Unexpected {type(error).__name__}. The log has the details; the run can be retried."
 
 
 if __name__ == "__main__":

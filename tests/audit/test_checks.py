@@ -7,7 +7,7 @@ import pytest
 
 from covaudit.audit.checks import acquisition, attribution, confounding, generalisation
 from covaudit.audit.evidence import Evidence
-from covaudit.audit.report import CHECKS, audit
+from covaudit.audit.report import CHECKS, Check, audit
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import Severity
 
@@ -82,6 +82,16 @@ def test_a_network_that_reads_nothing_of_the_acquisition_is_not_accused(make_evi
     (finding,) = acquisition.check(make_evidence("single", "constant"))
     assert finding.severity is Severity.CLEAR
     assert finding.evidence["all"]["flips"] == 0
+
+
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_every_check_copes_with_sources_that_cannot_be_drawn_again(make_evidence: Make, check: Check) -> None:
+    evidence = make_evidence(estimates=[estimate("internal", 0.9, 0.85, 0.95)])
+    renamed = {"source": {"phantom-a": "cxri", "phantom-b": "cidc"}}
+    real = evidence._replace(
+        samples=evidence.samples.replace(renamed), predictions=evidence.predictions.replace(renamed)
+    )
+    assert all(finding.check != "acquisition" for finding in check(real))
 
 
 def test_heat_at_markers_warns_only_when_it_is_several_times_an_even_map(make_evidence: Make) -> None:

@@ -91,7 +91,8 @@ def _choose(evidence: Evidence) -> pd.DataFrame:
     predictions = evidence.predictions
     tested = predictions[(predictions["split"] == "internal") & predictions["source"].isin(list(STYLES))]
     donors = _donors(evidence)
-    tested = tested[[pair in donors for pair in zip(tested["source"], tested["class_name"], strict=True)]]
+    pairs = zip(tested["source"], tested["class_name"], strict=True)
+    tested = tested[np.array([pair in donors for pair in pairs], dtype=bool)]
     seed = derive_seed(evidence.experiment.seed, "acquisition")
     chosen = tested.sample(min(len(tested), rules.SWAP_IMAGES), random_state=seed)
     paths = evidence.samples["path"].to_numpy()[chosen["sample_row"].to_numpy()]

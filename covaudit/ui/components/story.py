@@ -64,10 +64,7 @@ def show_demo(store: Store, demo: Sequence[Run]) -> None:
         with box, st.container(border=True, height="stretch"):
             _show_chapter(store, name, run, example)
     if example is not None and len(done) > 1:
-        st.text(
-            "Both cards show the same image, of those that only the balanced network gets right the one on which the heat on the "
-            "marker differs most."
-        )
+        st.text("Both cards show the same image, chosen for the heat on the marker and for what the answer costs.")
     if len(done) == len(DEMO):
         _show_lesson(store, done)
     _show_remove(store, demo)
