@@ -15,8 +15,7 @@ help:
 	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
 
 run: $(VENV)/installed
-	@$(BIN)/python -m covaudit doctor --quiet
-	$(BIN)/streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m covaudit app --port $(PORT)
 
 demo: $(VENV)/installed
 	$(BIN)/python -m covaudit demo

@@ -5,6 +5,7 @@ import sys
 
 import typer
 
+from covaudit.commands import app as app_command
 from covaudit.commands import demo, machine, predict, presets, runs, show, sources
 from covaudit.commands.base import FAILED, build_app, plain
 
@@ -12,6 +13,7 @@ app = build_app(
     "CovAudit: is this chest-image classifier reading the disease, or the data set it came from?\n\n"
     "Exit codes: 0 done, 1 the job failed, 2 wrong use. Research use only, not a medical device."
 )
+app.command("app")(app_command.app)
 app.command("demo")(demo.demo)
 app.add_typer(sources.app, name="sources")
 app.add_typer(presets.app, name="presets")

@@ -8,15 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from covaudit.domain.mixture import Mixture
-from covaudit.domain.presets import DEMO, PRESETS
 from covaudit.domain.run import Run
 from covaudit.domain.source import Source
 from covaudit.domain.task import Task
-from covaudit.jobs import autostart, submit
+from covaudit.jobs import demo, submit
 from covaudit.settings import Settings
 from covaudit.sources.index import SourceIndex, read_index
 from covaudit.sources.sampling import count_cells
-from covaudit.store import Store, runs, sources
+from covaudit.store import Store
 from covaudit.ui.navigation import through_app
 
 # Query keys: parts of links that people share.
@@ -54,21 +53,8 @@ def start_once() -> None:
 
 
 @st.cache_resource(hash_funcs={Settings: repr}, show_spinner="Starting the workers …")
-def _start(of: Settings) -> bool:
-    if not of.autostart:
-        return False
-    store = _open_store(of)
-    autostart.ensure_workers(of)
-    if not runs.listing(store, limit=1) and all(source.path is None for source in sources.listing(store)):
-        run_demo(store)
-    return True
-
-
-def run_demo(store: Store) -> list[str]:
-    """Queue both demo presets; the ids of their runs."""
-    ids = [submit.submit(store, PRESETS[name], demo=True).run_id for name in DEMO]
-    _LOG.info("demo queued: %s", ", ".join(ids))
-    return ids
+def _start(of: Settings) -> None:
+    demo.start_up(_open_store(of))
 
 
 def index_tables(store: Store) -> Mapping[str, pd.DataFrame]:

@@ -40,14 +40,16 @@ def test_the_demo_tells_its_story_in_numbers_and_with_its_gravest_finding(filled
 
 
 def test_the_example_is_the_image_on_which_the_heat_on_the_marker_differs_most():
-    def table(heat, rows=(0, 1, 2)):
+    def table(heat, rows=(0, 1, 2), predicted=("NCV",) * 3):
         ids = {"source": "s", "image_id": list("abc"), "heatmap_row": rows, "outside_lungs": 0.5}
-        return pd.DataFrame(ids | {"on_markers": heat})
+        return pd.DataFrame(ids | {"on_markers": heat, "class_name": "NCV", "predicted": predicted})
 
     single = table([0.9, 0.8, 0.1])
     assert example_image([single]) == ("s", "a")
     assert example_image([single, table([0.7, 0.1, 0.0])]) == ("s", "b")  # 0.2, 0.7, 0.1
     assert example_image([single, table([0.7, 0.1, 0.0], (0, -1, 2))]) == ("s", "a")  # b has no map in the second
+    wrong_on_c = table([0.9, 0.8, 0.1], predicted=("NCV", "NCV", "CVP"))
+    assert example_image([wrong_on_c, table([0.7, 0.1, 0.0])]) == ("s", "c")  # what the shortcut costs comes first
     assert example_image([]) is None and example_image([table([np.nan] * 3).assign(outside_lungs=np.nan)]) is None
 
 

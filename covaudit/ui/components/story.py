@@ -9,9 +9,8 @@ from covaudit.domain.presets import DEMO, PRESETS
 from covaudit.domain.run import Run, RunState
 from covaudit.errors import MissingArtifact
 from covaudit.figures.compare import compare_info, plot_compare
-from covaudit.jobs import submit
+from covaudit.jobs import demo as jobs_demo
 from covaudit.store import Store, results, runs
-from covaudit.ui import state
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.findings import finding_card
@@ -38,7 +37,7 @@ def show_nothing(store: Store) -> None:
         st.text("No runs yet. The demo trains two small networks on made-up radiographs, in about two minutes.")
         if st.button("Run the demo", type="primary", icon=":material/play_arrow:", key="run_demo"):
             with shown_errors():
-                state.run_demo(store)
+                jobs_demo.queue(store)
                 st.rerun()
         st.space("small")
 
@@ -168,19 +167,9 @@ def _show_remove(store: Store, demo: Sequence[Run]) -> None:
         st.text("Both runs, their results and heat maps are deleted. You can run the demo again at any time.")
         if st.button("Remove the demo", type="primary", key="remove_demo"):
             with shown_errors():
-                remove_demo(store, demo)
+                if jobs_demo.remove(store, demo):
+                    st.toast("A demo run is stopping; remove it in a moment.", icon=":material/hourglass:")
                 st.rerun()
-
-
-def remove_demo(store: Store, demo: Sequence[Run]) -> None:
-    """Remove what is finished; what still runs is cancelled, and removed with the next click."""
-    for run in demo:
-        if not run.state.is_finished:
-            run = submit.cancel(store, run.id)
-        if run.state.is_finished:
-            submit.remove(store, run.id)
-        else:
-            st.toast("A demo run is stopping; remove it in a moment.", icon=":material/hourglass:")
 
 
 def show_latest(store: Store, found: Sequence[Run]) -> None:
