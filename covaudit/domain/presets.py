@@ -9,7 +9,7 @@ from covaudit.domain.task import TASKS
 DEMO = ("demo-single", "demo-balanced")
 
 _DEMO_PER_CLASS = 240
-_DEMO_TRAINING = Training(image_size=160, epochs=10, batch_size=16, lr=3e-3)
+_DEMO_TRAINING = Training(image_size=128, epochs=12, batch_size=16, lr=3e-3)
 _DEMO_SOURCES = ("phantom-a", "phantom-b", "phantom-c", "phantom-d")
 
 
