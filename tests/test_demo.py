@@ -32,7 +32,8 @@ def critical(show: Show) -> list[str]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_single_falls_and_is_caught_balanced_holds_and_is_not_accused(demo_of: Callable[[int], Any], seed: int) -> None:
-    single, balanced = (demo_of(seed).printed[name] for name in ("single", "balanced"))
+    printed = demo_of(seed).printed
+    single, balanced = printed["single"], printed["balanced"]
     assert (single["state"], balanced["state"]) == ("done", "done")
     assert balanced_accuracy(single, "internal")["value"] >= 0.95
     assert balanced_accuracy(single, "external")["value"] <= 0.75
