@@ -2,8 +2,8 @@
 
 import os
 
-# Threads that wait for each other sleep rather than spin. Measured with two trainings on two cores: 0.08 s a step instead
-# of 2.8 s. OpenMP reads it when torch is loaded, which is always after this.
+# Threads that wait for each other sleep rather than spin. Measured with two trainings on two cores: 0.08 s a step
+# instead of 2.8 s. OpenMP reads it when torch is loaded, which is always after this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"
