@@ -5,14 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
-from covaudit.settings import Settings
+from covaudit.domain.experiment import Experiment
+from covaudit.settings import Settings, default_database
 from covaudit.store import Store, workers
 
 PROJECT = Path(__file__).parents[1]
@@ -58,6 +59,32 @@ def demo_of(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Callable[[i
         return demo if seed == 0 else run_demo(tmp_path_factory.mktemp(f"demo{seed}"), seed)
 
     return of
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A workspace of its own, on the CPU, that starts nothing by itself."""
+    workspace = tmp_path / "workspace"
+    return Settings(workspace=workspace, database=default_database(workspace), device="cpu", autostart=False)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Iterator[Store]:
+    opened = Store.open(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def ask() -> Callable[..., Experiment]:
+    """A small experiment on phantoms that nothing is wrong with; keywords change it."""
+
+    def build(**changes: Any) -> Experiment:
+        plain: dict[str, Any] = {"name": "small", "task": "CL2", "seed": 0}
+        plain["train"] = [{"source": "phantom-a", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}]
+        return Experiment.from_plain(plain | changes)
+
+    return build
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 class Evidence(NamedTuple):
-    """`samples` and `predictions` as in the run's Parquet files; `regions` (N, S, S) bits as in `training.pixels`;
+    """`samples` and `predictions` as in the run's Parquet files; `regions` (N, S, S) bits of `domain.regions`;
     `predict` maps grey levels (M, S, S) of the run's image size to probabilities (M, K)."""
 
     experiment: Experiment

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from covaudit.training.pixels import LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
+from covaudit.domain.regions import LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 
 from covaudit.domain.estimate import Confusion
 from covaudit.figures.layout import SIDE, empty, finish, still
-from covaudit.figures.palette import MATRIX, text_on
+from covaudit.figures.matrix import draw_cells
+from covaudit.figures.palette import text_on
 from covaudit.figures.text import SPLITS, class_title, literal, share
 
 _CELL = 84
@@ -35,22 +36,7 @@ def plot_confusion(info: ConfusionInfo) -> go.Figure:
     if not info.n:
         return empty("No image in this split.")
     names = [literal(name, 12) for name in info.classes]
-    figure = go.Figure(
-        go.Heatmap(
-            z=info.shares,
-            x=list(range(len(names))),
-            y=list(range(len(names))),
-            zmin=0,
-            zmax=1,
-            colorscale=MATRIX,
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            customdata=_hover(info),
-            hovertemplate="%{customdata}<extra></extra>",
-            hoverongaps=False,
-        )
-    )
+    figure = draw_cells(info.shares, _hover(info))
     small = len(names) > 6
     for row, counts in enumerate(info.counts):
         for column, count in enumerate(counts):

@@ -8,7 +8,8 @@ import plotly.graph_objects as go
 
 from covaudit.domain.mixture import confounding
 from covaudit.figures.layout import SIDE, empty, finish, still
-from covaudit.figures.palette import MATRIX, text_on
+from covaudit.figures.matrix import draw_cells
+from covaudit.figures.palette import text_on
 from covaudit.figures.text import class_title, literal, share
 
 _ROW = 56
@@ -39,22 +40,7 @@ def plot_source_grid(info: SourceGridInfo) -> go.Figure:
     if not info.sources:
         return empty("No image is drawn.")
     columns, rows = list(range(len(info.classes))), list(range(len(info.sources)))
-    figure = go.Figure(
-        go.Heatmap(
-            z=[[part or None for part in parts] for parts in info.shares],
-            x=columns,
-            y=rows,
-            zmin=0,
-            zmax=1,
-            colorscale=MATRIX,
-            showscale=False,
-            xgap=2,
-            ygap=2,
-            customdata=_hover(info),
-            hovertemplate="%{customdata}<extra></extra>",
-            hoverongaps=False,
-        )
-    )
+    figure = draw_cells([[part or None for part in parts] for parts in info.shares], _hover(info))
     for row in rows:
         for column in columns:
             figure.add_annotation(_cell(info.counts[row][column], info.shares[row][column], row, column))

@@ -15,7 +15,7 @@ from covaudit.audit.report import audit
 from covaudit.errors import CovauditError
 from covaudit.explain.heatmaps import describe_network
 from covaudit.jobs import steps
-from covaudit.jobs.process import Reporter, beating, end_with_parent
+from covaudit.jobs.process import Reporter, end_with_parent
 from covaudit.jobs.provenance import provenance
 from covaudit.jobs.run_files import write_files
 from covaudit.metrics.confusion import confusion
@@ -76,8 +76,7 @@ def main(run_id: str, attempt: int) -> int:
     store = Store.open(settings)
     reason = artifacts.run_folder(store, run_id, attempt) / "reason.txt"
     try:
-        with beating(store, run_id, attempt):
-            execute(store, run_id, attempt, settings.device)
+        execute(store, run_id, attempt, settings.device)
     except Exception as error:
         traceback.print_exc()
         reason.write_text(_reason(error))

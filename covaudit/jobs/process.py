@@ -1,17 +1,15 @@
-"""Life of an attempt's process: it beats, it reports, and it ends when its worker does."""
+"""Life of an attempt's process: it reports, and it ends when its worker does. The worker beats for it."""
 
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from covaudit.domain.finding import AuditFinding
 from covaudit.domain.run import Progress
 from covaudit.store import runs
 from covaudit.store.database import Store
 
-BEAT_S = 2.0
 _REPORT_S = 0.5
 
 
@@ -25,24 +23,6 @@ def end_with_parent() -> None:
         os._exit(130)
 
     threading.Thread(target=wait, daemon=True, name="end-with-parent").start()
-
-
-@contextmanager
-def beating(store: Store, run_id: str, attempt: int) -> Iterator[None]:
-    """Give a sign of life every `BEAT_S` seconds while the block runs."""
-    stop = threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(BEAT_S):
-            runs.beat(store, run_id, attempt)
-
-    thread = threading.Thread(target=beat, daemon=True, name="beat")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 class Reporter:

@@ -152,6 +152,11 @@ def index_of(store: Store, source: Source) -> "SourceIndex":
     return _indexes[key][1]
 
 
+def forget_indexes() -> None:
+    """Read all sources anew at the next call, after one was added or removed."""
+    _indexes.clear()
+
+
 def _ensure(store: Store) -> None:
     if store.settings.autostart:
         autostart.ensure_workers(store.settings)

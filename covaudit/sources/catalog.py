@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from covaudit.domain.built_in import BUILT_IN
 from covaudit.domain.source import Source, SourceCard
 from covaudit.errors import BadSource, UnknownName, clip
 from covaudit.sources import phantom
@@ -35,7 +36,6 @@ CARDS: Mapping[str, SourceCard] = {
     **{name: _phantom_card(name) for name in phantom.STYLES},
     **{card.name: card for card in COLLECTIONS},
 }
-BUILT_IN: tuple[Source, ...] = tuple(Source(name=name, reader=PHANTOM) for name in phantom.STYLES)
 
 
 def card_of(source: Source) -> SourceCard:
@@ -59,12 +59,13 @@ def find_reader(name: str, path: Path) -> str:
     """The reader that the name says, if the layout agrees; else the first whose layout it is. Raises BadSource."""
     if not path.exists():
         raise BadSource(f"There is no folder '{clip(path)}'. Check the path.")
+    what = "folder" if path.is_dir() else "file"
     by_name = name.strip().lower()
     for candidate in (by_name, *READERS):
         if candidate in READERS and _matches(candidate, path):
             return candidate
     raise BadSource(
-        "No reader knows the layout of this folder. Give a folder with one sub-folder per class, a CSV file with the "
+        f"No reader knows the layout of this {what}. Give a folder with one sub-folder per class, a CSV file with the "
         f"columns image and label, or a collection as released: {', '.join(READERS)}."
     )
 

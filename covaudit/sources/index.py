@@ -15,7 +15,7 @@ from covaudit.domain.source import Source
 from covaudit.errors import BadImage, BadSource, UnknownName, clip
 from covaudit.sources import phantom
 from covaudit.sources.images import measure_image, read_file
-from covaudit.sources.readers import READERS, made_up
+from covaudit.sources.readers import READERS, phantoms
 from covaudit.sources.refusals import REASONS
 from covaudit.sources.roots import check_inside
 
@@ -53,7 +53,7 @@ def read_index(source: Source, cache: Path | None = None, roots: Iterable[Path] 
     if source.path is None and source.name not in phantom.STYLES:
         raise UnknownName("made-up source", source.name, phantom.STYLES)
     if source.path is None:
-        return SourceIndex(made_up.read(source.name)[list(COLUMNS)], {})
+        return SourceIndex(phantoms.read(source.name)[list(COLUMNS)], {})
     if source.reader not in READERS:
         raise UnknownName("reader", source.reader, READERS)
     folder = Path(source.path)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from covaudit.sources import phantom
 from covaudit.sources.images import open_image, read_file
-from covaudit.sources.readers import made_up
+from covaudit.sources.readers import phantoms
 from covaudit.sources.refusals import refuse
 
 Mask = NDArray[np.bool_]
@@ -31,7 +31,7 @@ def open_radiograph(row: Mapping[str, Any]) -> Radiograph:
     A file that has become a symbolic link since it was indexed is refused.
     """
     path = str(row["path"])
-    if path.startswith(made_up.SCHEME):
+    if path.startswith(phantoms.SCHEME):
         return _draw(path)
     pixels = open_image(read_file(Path(path), follow_links=False)).pixels
     mask_path = row.get("mask_path")
@@ -52,11 +52,11 @@ def redraw(path: str, donor: str, part: str) -> Radiograph:
 
 def _draw(path: str, donor: str | None = None, part: str = "all") -> Radiograph:
     try:
-        source, label, number = made_up.parse(path)
+        source, label, number = phantoms.parse(path)
         style = phantom.STYLES[source]
         if donor is not None:
             style = phantom.swap_part(style, phantom.STYLES[donor], part)
-        drawn = phantom.render(label, made_up.seed_of(source, label, number), style, made_up.SIZE)
+        drawn = phantom.render(label, phantoms.seed_of(source, label, number), style, phantoms.SIZE)
     except (KeyError, ValueError) as error:
         raise refuse("missing", "There is no such phantom.") from error
     markers = np.zeros(drawn.image.shape, dtype=bool)

@@ -37,7 +37,7 @@ def pixels(store: Store, run: Run) -> "Bytes":
 
 
 def regions(store: Store, run: Run) -> "Bytes":
-    """(N, H, W) uint8, memory-mapped, rows as `samples`: bit 1 lung, 2 lesion, 4 marker or text, 8 masks known."""
+    """(N, H, W) uint8, memory-mapped, rows as `samples`: bits of `domain.regions`."""
     return _array(folder(store, run) / "regions.npy")
 
 

@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
+from covaudit.domain.regions import LESION, LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 from covaudit.errors import BadImage
 from covaudit.sources.radiograph import Radiograph, open_radiograph
 
-LUNG, LESION, MARKER, LUNGS_KNOWN, MARKERS_KNOWN = 1, 2, 4, 8, 16
 _ARRAYS = ("pixels", "regions")
 _RECIPE = "stretch to a square, area interpolation, grey, 1"
 
@@ -29,8 +29,7 @@ Bytes = NDArray[np.uint8]
 class PixelSet(NamedTuple):
     """Rows as in the samples table.
 
-    `pixels` is (N, S, S) grey levels; `regions` is (N, S, S) bits: `LUNG`, `LESION`, `MARKER` where they are, and
-    `LUNGS_KNOWN` / `MARKERS_KNOWN` on every pixel of an image whose source says where they are. `unreadable` maps row
+    `pixels` is (N, S, S) grey levels; `regions` is (N, S, S) bits of `covaudit.domain.regions`. `unreadable` maps row
     numbers to a plain sentence; those rows are blank.
     """
 

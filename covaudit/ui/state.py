@@ -13,7 +13,7 @@ from covaudit.domain.source import Source
 from covaudit.domain.task import Task
 from covaudit.jobs import demo, submit
 from covaudit.settings import Settings
-from covaudit.sources.index import SourceIndex, read_index
+from covaudit.sources.index import SourceIndex
 from covaudit.sources.sampling import count_cells
 from covaudit.store import Store
 from covaudit.ui.navigation import through_app
@@ -64,17 +64,12 @@ def index_tables(store: Store) -> Mapping[str, pd.DataFrame]:
 
 def source_index(store: Store, source: Source) -> SourceIndex:
     """The index of one source with the counted reasons for what was left out. Raises `CovauditError`."""
-    return _source_index(store, source.model_dump_json(), source)
-
-
-@st.cache_resource(ttl=30, max_entries=200, hash_funcs={Store: lambda store: str(store.workspace)}, show_spinner=False)
-def _source_index(store: Store, key: str, _source: Source) -> SourceIndex:
-    return read_index(_source, store.workspace / "cache" / "index", store.settings.roots)
+    return submit.index_of(store, source)
 
 
 def forget_indexes() -> None:
     """Read all sources anew, after one was added or removed."""
-    _source_index.clear()
+    submit.forget_indexes()
 
 
 def available_cells(task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], int]:

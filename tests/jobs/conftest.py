@@ -7,13 +7,11 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import Run
-from covaudit.settings import PROJECT, Settings, default_database
+from covaudit.settings import PROJECT, Settings
 from covaudit.store import Store, runs
 
 # What the stand-in does is written in the notes of the experiment.
@@ -58,31 +56,6 @@ from covaudit.settings import Settings
 settings = Settings.from_env()
 serve(settings, "cpu", launch=build_local(settings, (sys.executable, sys.argv[1])))
 """
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    workspace = tmp_path / "workspace"
-    return Settings(workspace=workspace, database=default_database(workspace), device="cpu", autostart=False)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = Store.open(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ask() -> Callable[..., Experiment]:
-    """An experiment on made-up sources that nothing is wrong with; keywords change it."""
-
-    def build(**changes: Any) -> Experiment:
-        plain: dict[str, Any] = {"name": "small", "task": "CL2", "seed": 0}
-        plain["train"] = [{"source": "phantom-a", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}]
-        return Experiment.from_plain(plain | changes)
-
-    return build
 
 
 @pytest.fixture

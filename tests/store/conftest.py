@@ -1,42 +1,14 @@
 """A store in a folder of its own, and experiments to fill it with."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import RunState
-from covaudit.settings import Settings, default_database
 from covaudit.store import Store, results, runs
 
 Ask = Callable[..., Experiment]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    workspace = tmp_path / "workspace"
-    return Settings(workspace=workspace, database=default_database(workspace), device="cpu", autostart=False)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Iterator[Store]:
-    opened = Store.open(settings)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def ask() -> Ask:
-    """A small experiment; keywords change it."""
-
-    def build(**changes: Any) -> Experiment:
-        plain: dict[str, Any] = {"name": "small", "task": "CL2", "seed": 0}
-        plain["train"] = [{"source": "phantom-a", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}]
-        return Experiment.from_plain(plain | changes)
-
-    return build
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ from covaudit.store import Store, runs, sources, workers
 
 
 def test_the_made_up_sources_are_those_that_can_be_drawn() -> None:
-    from covaudit.sources import catalog
+    from covaudit.sources.phantom import STYLES
 
-    assert catalog.BUILT_IN == BUILT_IN
+    assert [source.name for source in BUILT_IN] == list(STYLES)
+    assert {source.reader for source in BUILT_IN} == {"phantom"}
 
 
 def test_sources_come_after_the_made_up_ones_and_stay(store: Store) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from covaudit.sources.readers.base import ReaderResult, Rows, age_of, clean, is_lateral, sex_of, view_of, whole
-from covaudit.sources.readers.files import check_columns, images_by_name, read_csv
+from covaudit.sources.readers.files import check_columns, has_columns, images_by_name, read_csv
 
 _NEEDED = ("patientid", "finding", "filename")
 _BY_PART = {
@@ -66,9 +66,4 @@ def _add(rows: Rows, row: Mapping[str, object], files: Mapping[str, Path], masks
 
 def matches(folder: Path) -> bool:
     """A metadata.csv with the columns `patientid`, `finding` and `filename`, beside a folder of images."""
-    place = folder / "metadata.csv"
-    if not place.is_file() or not (folder / "images").is_dir():
-        return False
-    with place.open("rb") as file:
-        header = file.readline(4096)
-    return all(name.encode() in header for name in _NEEDED)
+    return (folder / "images").is_dir() and has_columns(folder / "metadata.csv", _NEEDED)

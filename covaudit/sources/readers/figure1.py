@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from covaudit.sources.readers.base import ReaderResult, Rows, age_of, clean, is_lateral, sex_of, view_of
-from covaudit.sources.readers.files import check_columns, images_by_name, read_csv
+from covaudit.sources.readers.files import check_columns, has_columns, images_by_name, read_csv
 
 _NEEDED = ("patientid", "finding")
 
@@ -52,9 +52,5 @@ def _add(rows: Rows, row: Mapping[str, object], by_stem: Mapping[str, Path]) -> 
 
 def matches(folder: Path) -> bool:
     """A metadata.csv with the columns `patientid` and `finding` and none `filename`, beside a folder of images."""
-    place = folder / "metadata.csv"
-    if not place.is_file() or not (folder / "images").is_dir():
-        return False
-    with place.open("rb") as file:
-        header = file.readline(4096)
-    return all(name.encode() in header for name in _NEEDED) and b"filename" not in header
+    table = folder / "metadata.csv"
+    return (folder / "images").is_dir() and has_columns(table, _NEEDED) and not has_columns(table, ("filename",))

@@ -100,6 +100,15 @@ def _separator(text: str) -> str:
     return max(",;\t", key=first.count)
 
 
+def has_columns(path: Path, names: tuple[str, ...]) -> bool:
+    """Whether the first line of a table, if it is there, holds all the names; reads no more than that line."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        header = file.readline(4096)
+    return all(name.encode() in header for name in names)
+
+
 def check_columns(table: pd.DataFrame, needed: tuple[str, ...], name: str) -> None:
     """Raises BadSource naming the columns that are missing."""
     missing = [column for column in needed if column not in table.columns]

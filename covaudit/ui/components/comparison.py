@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -13,7 +13,6 @@ from covaudit.errors import CovauditError
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.text import METRICS, SPLITS
-from covaudit.metrics.paired import Paired, compare_pair
 from covaudit.store import Store, results
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
@@ -21,6 +20,9 @@ from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, original_of, overlay_of, run_key
 from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import count, interval, literal, md_escape, share
+
+if TYPE_CHECKING:
+    from covaudit.metrics.paired import Paired
 
 TESTS = ("internal", "external")
 _METRICS = ("balanced_accuracy", "accuracy", "macro_f1", "auroc")
@@ -77,7 +79,9 @@ def show_paired(store: Store, chosen: Sequence[Run]) -> None:
 
 
 @st.cache_data(max_entries=100, show_spinner="Comparing image by image …")
-def _paired(_store: Store, _first: Run, _second: Run, first_key: str, second_key: str) -> Paired:
+def _paired(_store: Store, _first: Run, _second: Run, first_key: str, second_key: str) -> "Paired":
+    from covaudit.metrics.paired import compare_pair  # SciPy and statsmodels: 1.5 s
+
     classes = _first.experiment.task.classes
     if set(classes) != set(_second.experiment.task.classes):
         raise CovauditError("These runs tell different classes apart: a paired test needs the same task.")
@@ -85,7 +89,7 @@ def _paired(_store: Store, _first: Run, _second: Run, first_key: str, second_key
     return compare_pair(tables[0], tables[1], classes, seed=0)
 
 
-def _show_pair(paired: Paired, first: str, second: str) -> None:
+def _show_pair(paired: "Paired", first: str, second: str) -> None:
     shared = f"{count(paired.n, 'shared test image')} of {count(paired.n_patients, 'patient')}"
     right = f"both right {paired.both_right:,}, only the baseline {paired.only_first:,}, only the other"
     st.text(f"{shared}: {right} {paired.only_second:,}, neither {paired.neither:,}.")

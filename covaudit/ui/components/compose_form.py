@@ -1,6 +1,10 @@
 """The fields of an experiment, one widget each; every widget starts from the base draft."""
 
+from collections.abc import Mapping
+from types import ModuleType
+
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from covaudit.domain.experiment import Explanation, Split, Training
 from covaudit.domain.labels import TITLES
@@ -51,18 +55,24 @@ def edit_training(base: Draft) -> tuple[str, Training]:
         spec = NETWORKS.get(network)
         if spec is not None:
             st.text(f"{spec.parameters:,} parameters; made for {spec.native_size} px.\n{spec.publication}")
-        start = st.selectbox(
-            "Starts from",
-            list(_START),
-            list(_START).index(base.training.pretrained),
-            format_func=_START.__getitem__,
-            key=draft.key("pretrained"),
-            disabled=spec is not None and not spec.has_imagenet_weights,
-        )
+        is_fixed = spec is not None and not spec.has_imagenet_weights
+        start = _pick(st, "Starts from", _START, base.training.pretrained, "pretrained", disabled=is_fixed)
     with right:
         training = _edit_protocol(base.training, spec)
     has_weights = spec is None or spec.has_imagenet_weights
     return str(network), training.model_copy(update={"pretrained": start if has_weights else "none"})
+
+
+def _pick(
+    box: DeltaGenerator | ModuleType, label: str, titles: Mapping[str, str], now: str, name: str, *,
+    disabled: bool = False, why: str | None = None,
+) -> str:  # fmt: skip
+    """A choice among the keys of `titles`, shown by their titles."""
+    keys = list(titles)
+    chosen = box.selectbox(
+        label, keys, keys.index(now), format_func=titles.__getitem__, key=draft.key(name), disabled=disabled, help=why
+    )
+    return str(chosen)
 
 
 def _network_title(name: str) -> str:
@@ -83,13 +93,7 @@ def _edit_protocol(base: Training, spec: NetworkSpec | None) -> Training:
     augment = three.toggle(
         "Augment", base.augment, key=draft.key("augment"), help="Shift, turn and scale the training images a little"
     )
-    weights = st.selectbox(
-        "Class weights",
-        list(_WEIGHTS),
-        list(_WEIGHTS).index(base.class_weights),
-        format_func=_WEIGHTS.__getitem__,
-        key=draft.key("weights"),
-    )
+    weights = _pick(st, "Class weights", _WEIGHTS, base.class_weights, "weights")
     return Training(
         image_size=int(size),
         epochs=int(epochs),
@@ -105,13 +109,7 @@ def edit_split(base: Draft) -> tuple[Split, int]:
     """How the train mixture is divided, and the seed."""
     st.subheader("Split", anchor=False)
     one, two, three, four = st.columns([2, 1, 1, 1], gap="small")
-    method = one.selectbox(
-        "Divide the train mixture",
-        list(_SPLITS),
-        list(_SPLITS).index(base.split.method),
-        format_func=_SPLITS.__getitem__,
-        key=draft.key("split"),
-    )
+    method = _pick(one, "Divide the train mixture", _SPLITS, base.split.method, "split")
     val = two.number_input("Validation (%)", 5, 45, round(100 * base.split.val), 5, key=draft.key("val"))
     internal = three.number_input(
         "Internal test (%)", 5, 45, round(100 * base.split.internal), 5, key=draft.key("internal")
@@ -123,13 +121,9 @@ def edit_split(base: Draft) -> tuple[Split, int]:
 
 def edit_explanation(base: Draft) -> Explanation:
     """How the heat maps are drawn."""
-    method = st.selectbox(
-        "Heat maps",
-        list(_HEAT),
-        list(_HEAT).index(base.explanation.method),
-        format_func=_HEAT.__getitem__,
-        key=draft.key("heat"),
-        help="The same map where a global average pool follows the layer; at the earlier layer that small images need, "
-        "only HiResCAM stays true to the network.",
+    why = (
+        "The same map where a global average pool follows the layer; at the earlier layer that small images need, "
+        "only HiResCAM stays true to the network."
     )
+    method = _pick(st, "Heat maps", _HEAT, base.explanation.method, "heat", why=why)
     return Explanation(method="grad-cam" if method == "grad-cam" else "hires-cam")

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from covaudit.domain.regions import LUNG
 from covaudit.domain.run import Run
 from covaudit.explain.overlay import colour_scale, grey_png, overlay_png, png
 from covaudit.store import Store, results
 from covaudit.ui.text import literal, share
 
-LUNG = 1
 ALPHA = 0.55
 _KEPT = 2000
 

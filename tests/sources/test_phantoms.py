@@ -3,7 +3,7 @@
 import pytest
 
 from covaudit.sources import phantom
-from covaudit.sources.readers.made_up import N_PATIENTS, parse, seed_of
+from covaudit.sources.readers.phantoms import N_PATIENTS, parse, seed_of
 
 
 def test_seeds_differ_over_all_sources_and_labels():
