@@ -1,5 +1,7 @@
 """Results: the digits of the page are those of the store, each with its interval and n."""
 
+import json
+
 from covaudit.domain.presets import PRESETS
 from covaudit.store import results
 from covaudit.ui.components import scores
@@ -33,6 +35,17 @@ def test_few_images_are_called_too_few(filled, open_page):
     app = open_page("results", run=SINGLE.id)
     app.radio(key="split").set_value("internal").run()  # 20 images of each class
     assert list(app.dataframe[0].value["Note"]) == ["too few", "too few"]
+
+
+def test_the_roc_curves_are_named_by_the_stored_areas(filled, open_page, seen):
+    assert "ROC curves" in seen(open_page("results", run=SINGLE.id))
+    figures = [json.loads(one.proto.spec) for one in open_page("results", run=SINGLE.id).get("plotly_chart")]
+    (internal, external) = [
+        one for one in figures if any("1 − spec" in str(t.get("hovertemplate")) for t in one["data"])
+    ]
+    for split, figure in (("internal", internal), ("external", external)):
+        area = scores.find(results.estimates(filled, SINGLE.id), split, "auroc", class_name="CVP")
+        assert any(str(trace.get("name", "")).startswith(f"CVP {area.value:.2f}") for trace in figure["data"])
 
 
 def test_what_was_used_is_counted(filled, open_page, seen):

@@ -11,13 +11,16 @@ from covaudit.domain.run import Run
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.gap import gap_info, plot_gap
 from covaudit.figures.history import history_info, plot_history
+from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.text import SPLITS
+from covaudit.metrics.curves import RocCurve, roc_curves
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.exports import csv_bytes, download, json_bytes
 from covaudit.ui.components.findings import severity_counts
 from covaudit.ui.components.frame import choose
+from covaudit.ui.components.images import run_key
 from covaudit.ui.components.links import link_run
 from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import count, literal
@@ -63,6 +66,23 @@ def show_confusions(confusions: Sequence[Confusion], key: str) -> None:
                 continue
             alt = f"{SPLITS[split]}: counts of truth (rows) against prediction (columns)"
             show_chart(plot_confusion(confusion_info(found[split])), key=f"confusion_{key}_{split}", alt=alt)
+
+
+def show_roc(store: Store, run: Run, estimates: Sequence[Estimate]) -> None:
+    """Each class against the rest, both tests side by side."""
+    st.subheader("ROC curves", anchor=False)
+    with shown_errors():
+        for split, box in zip(TESTS, st.columns(2, gap="medium"), strict=True):
+            with box:
+                st.markdown(f"**{SPLITS[split]}**")
+                curves = _roc(store, run, run_key(store, run), split)
+                alt = f"{SPLITS[split]}: sensitivity against 1 − specificity of each class"
+                show_chart(plot_roc(roc_info(curves, estimates, split)), key=f"roc_{run.id}_{split}", alt=alt)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _roc(_store: Store, _run: Run, key: str, split: str) -> list[RocCurve]:
+    return roc_curves(results.predictions(_store, _run), split, _run.experiment.task.classes)
 
 
 def show_sources(run: Run, estimates: Sequence[Estimate]) -> None:
