@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test check lint demo screenshots clean
+.PHONY: help run test test-slow check lint demo screenshots clean
 
 help:
 	@echo "make run          install and start CovAudit on http://127.0.0.1:$(PORT)"
-	@echo "make test         install and run every check and test"
-	@echo "make check        the quick part of the tests"
+	@echo "make test         install, check style and types, run the tests"
+	@echo "make test-slow    the tests that take minutes"
+	@echo "make check        the tests without a browser"
 	@echo "make demo         the demo on the command line"
 	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
 
@@ -29,7 +30,10 @@ check: lint
 	$(BIN)/pytest -m "not slow and not browser"
 
 test: lint
-	$(BIN)/pytest -ra
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/pytest -m slow
 
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python tests/browser/screenshots.py
