@@ -27,6 +27,6 @@ class Evidence(NamedTuple):
     def estimate(self, split: str, metric: str) -> Estimate | None:
         """The overall estimate of a metric, None where it was not computed or is undefined."""
         for found in self.estimates:
-            if (found.split, found.metric, found.source, found.class_name) == (split, metric, None, None):
+            if (found.split, found.metric) == (split, metric) and found.is_overall:
                 return found if found.is_defined else None
         return None

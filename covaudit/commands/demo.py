@@ -71,7 +71,7 @@ def _tell(store: "Store", finished: dict[str, Any], seconds: float) -> None:
         found = {
             item.split: item
             for item in results.estimates(store, run.id)
-            if item.metric == "balanced_accuracy" and item.source is None and item.class_name is None
+            if item.metric == "balanced_accuracy" and item.is_overall
         }
         rows.append((name, run.id, *(estimate_text(found.get(split)) for split in ("internal", "external", "gap"))))
     typer.echo("Balanced accuracy with 95 % intervals")

@@ -91,14 +91,17 @@ def show_head(run: "Run") -> None:
 
 def _show_estimates(estimates: list[Any]) -> None:
     splits = list(dict.fromkeys(item.split for item in estimates))
-    for title, rows in (
-        ("All classes", [item for item in estimates if item.source is None and item.class_name is None]),
-        ("By class", [item for item in estimates if item.source is None and item.class_name is not None]),
-        ("By source", [item for item in estimates if item.source is not None and item.class_name is None]),
+    for title, field in (
+        ("All classes", None),
+        ("By class", "class_name"),
+        ("By source", "source"),
+        ("By group", "group"),
+        ("Baselines", "baseline"),
     ):
+        rows = [item for item in estimates if item.narrowed_by == ((field,) if field else ())]
         table: dict[tuple[str, str], dict[str, Any]] = {}
         for item in rows:
-            table.setdefault((item.source or item.class_name or "", item.metric), {})[item.split] = item
+            table.setdefault((getattr(item, field) if field else "", item.metric), {})[item.split] = item
         if table:
             typer.echo(f"\n{title}, with 95 % intervals")
             cells = [(*key, *(estimate_text(found.get(split)) for split in splits)) for key, found in table.items()]

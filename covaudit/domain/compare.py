@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from covaudit.domain.estimate import Estimate
+from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.mixture import Mixture
 
@@ -18,12 +18,15 @@ class Difference(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The same metric of the same images' group in several runs; None where a run has no such estimate."""
+    """The same metric of the same images in several runs; None where a run has no such estimate."""
 
     split: str
     metric: str
     source: str | None
     class_name: str | None
+    group: str | None
+    baseline: str | None
+    fold: int | None
     estimates: tuple[Estimate | None, ...]
 
 
@@ -64,16 +67,12 @@ def _leaves(prefix: str, plain: dict[str, Any]) -> Iterator[tuple[str, str]]:
 def side_by_side(runs: Sequence[Sequence[Estimate]], overall: bool = True) -> list[Row]:
     """The estimates of several runs, one row a metric and group, in the order of their first appearance.
 
-    `overall` keeps only those of all sources and all classes together.
+    `overall` keeps only the networks' own of all images and classes together.
     """
-    tables = [{_group(item): item for item in estimates} for estimates in runs]
-    groups = dict.fromkeys(group for table in tables for group in table)
+    tables = [{item.place: item for item in estimates} for estimates in runs]
+    places = dict.fromkeys(place for table in tables for place in table)
     return [
-        Row(*group, tuple(table.get(group) for table in tables))
-        for group in groups
-        if not overall or group[2:] == (None, None)
+        Row(*place, tuple(table.get(place) for table in tables))
+        for place in places
+        if not overall or place == Place(place.split, place.metric)
     ]
-
-
-def _group(item: Estimate) -> tuple[str, str, str | None, str | None]:
-    return item.split, item.metric, item.source, item.class_name

@@ -15,10 +15,7 @@ def compare_info(
     splits: Sequence[str] = ("internal", "external", "gap"),
 ) -> ForestInfo:
     """Overall estimates keyed by the run's name; a row for each metric and split that some run has."""
-    tables = [
-        {(e.metric, e.split): e for e in estimates if e.source is None and e.class_name is None}
-        for estimates in runs.values()
-    ]
+    tables = [{(e.metric, e.split): e for e in estimates if e.is_overall} for estimates in runs.values()]
     rows = tuple(
         Row(
             f"{field_title('metric', metric)} · {field_title('split', split)}",

@@ -29,7 +29,7 @@ class GapInfo(NamedTuple):
 
 def gap_info(estimates: Sequence[Estimate], metrics: Sequence[str] = HEADLINE) -> GapInfo:
     """The overall estimates of `metrics` on the internal and external test, and their gap."""
-    overall = {(e.metric, e.split): e for e in estimates if e.source is None and e.class_name is None}
+    overall = {(e.metric, e.split): e for e in estimates if e.is_overall}
     return GapInfo(
         tuple(
             GapRow(metric, *(Point.of(overall.get((metric, split))) for split in ("internal", "external", "gap")))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from covaudit.domain.estimate import Estimate
+from covaudit.domain.estimate import Estimate, Place
 from covaudit.figures.forest import Point
 from covaudit.figures.layout import empty, finish, still
 from covaudit.figures.palette import NEUTRAL, colour, dash
@@ -25,9 +25,7 @@ def roc_info(curves: Sequence[RocCurve], estimates: Sequence[Estimate], split: s
     """`curves` of `covaudit.metrics.curves.roc_curves`; the areas are looked up in the run's estimates, not computed
     anew."""
     areas = {
-        e.class_name: e
-        for e in estimates
-        if e.metric == "auroc" and e.split == split and e.source is None and e.class_name
+        e.class_name: e for e in estimates if e.class_name and e.place == Place(split, "auroc", class_name=e.class_name)
     }
     return RocInfo(split, tuple(curves), tuple(Point.of(areas.get(curve.class_name)) for curve in curves))
 

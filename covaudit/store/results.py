@@ -22,7 +22,11 @@ __all__ = [
     "samples", "show", "shown", "summaries", "summary", "write_outcome",
 ]  # fmt: skip
 
-_ESTIMATE = ("split", "source", "class_name", "metric", "value", "low", "high", "n", "method")
+_ESTIMATE = (
+    "split", "source", "class_name", "group", "baseline", "fold", "metric", "value", "low", "high", "n", "method",
+)  # fmt: skip
+_COLUMN = {"group": "group_name"}
+"""Fields whose column has another name: `group` is a word of SQL."""
 
 
 @dataclass(frozen=True)
@@ -140,14 +144,14 @@ def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) ->
 
 
 def _estimate_row(run_id: str, item: Estimate) -> dict[str, Any]:
-    row = {name: getattr(item, name) for name in _ESTIMATE}
+    row = {_COLUMN.get(name, name): getattr(item, name) for name in _ESTIMATE}
     # SQLite keeps NaN as NULL, PostgreSQL as NaN; both get NULL.
     return {"run_id": run_id} | {name: None if _is_nan(value) else value for name, value in row.items()}
 
 
 def _to_estimate(row: Any) -> Estimate:
     numbers = {name: nan if row[name] is None else row[name] for name in ("value", "low", "high")}
-    return Estimate(**({name: row[name] for name in _ESTIMATE} | numbers))
+    return Estimate(**({name: row[_COLUMN.get(name, name)] for name in _ESTIMATE} | numbers))
 
 
 def _plain_estimate(item: Estimate) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest revision; a test holds that it is the head of the migrations."""
 
 metadata = MetaData()
@@ -91,6 +91,9 @@ estimate = Table(
     Column("source", String(80)),
     Column("class_name", String(80)),
     Column("metric", String(40), nullable=False),
+    Column("group_name", String(80)),
+    Column("baseline", String(40)),
+    Column("fold", Integer),
     Column("value", Double),
     Column("low", Double),
     Column("high", Double),

@@ -52,7 +52,7 @@ def test_a_newer_schema_is_refused_and_kept(settings: Settings) -> None:
     store = Store.open(settings)
     with store.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    with pytest.raises(CovauditError, match="revision 9999, newer than 0001"):
+    with pytest.raises(CovauditError, match="revision 9999, newer than 0002"):
         Store.open(settings)
     with store.engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar() == "9999"

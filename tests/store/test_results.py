@@ -20,6 +20,7 @@ Bring = Callable[[RunState], str]
 ESTIMATES = [
     Estimate(split="internal", metric="accuracy", value=0.9, low=0.8, high=0.95, n=50, method="wilson"),
     Estimate(split="external", metric="auroc", source="phantom-e", class_name="CVP", n=0, method="none"),
+    Estimate(split="internal", metric="auroc", value=0.7, group="sex: F", baseline="majority", fold=2, n=9, method="m"),
 ]
 FINDINGS = [
     AuditFinding(check="a", severity=Severity.NOTE, title="a note", detail="more"),
@@ -37,8 +38,8 @@ def _outcome() -> results.Outcome:
 def test_what_is_written_is_read(store: Store, bring: Bring) -> None:
     run_id = bring(RunState.RUNNING)
     results.write_outcome(store, run_id, 1, _outcome(), [])
-    first, second = results.estimates(store, run_id)
-    assert first == ESTIMATES[0]
+    first, second, third = results.estimates(store, run_id)
+    assert first == ESTIMATES[0] and third.place == ESTIMATES[2].place
     assert isnan(second.value) and isnan(second.low) and (second.source, second.class_name) == ("phantom-e", "CVP")
     assert results.confusions(store, run_id) == _outcome().confusions
     assert [finding.title for finding in results.findings(store, run_id)] == ["grave", "a note"]
@@ -54,8 +55,8 @@ def test_show_has_the_six_keys_and_is_strict_json(store: Store, bring: Bring) ->
     assert list(shown) == ["run_id", "state", "experiment", "estimates", "confusion", "findings"]
     assert (shown["run_id"], shown["state"], shown["experiment"]["task"]["name"]) == (run_id, "done", "CL2")
     assert shown["estimates"][0] == {
-        "split": "internal", "source": None, "class": None, "metric": "accuracy", "value": 0.9, "low": 0.8,
-        "high": 0.95, "n": 50, "method": "wilson",
+        "split": "internal", "source": None, "class": None, "group": None, "baseline": None, "fold": None,
+        "metric": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "n": 50, "method": "wilson",
     }  # fmt: skip
     assert shown["estimates"][1]["value"] is None
     assert shown["confusion"] == [{"split": "internal", "classes": ["NCV", "CVP"], "counts": [[20, 5], [0, 25]]}]

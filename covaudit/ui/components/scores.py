@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from covaudit.domain.estimate import Estimate
+from covaudit.domain.estimate import Estimate, Place
 from covaudit.figures.text import METRICS, SPLITS
 from covaudit.ui.text import TOO_FEW, class_title, interval, literal, score
 
@@ -15,13 +15,19 @@ _PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
 
 
 def find(
-    estimates: Sequence[Estimate], split: str, metric: str, source: str | None = None, class_name: str | None = None
+    estimates: Sequence[Estimate],
+    split: str,
+    metric: str,
+    source: str | None = None,
+    class_name: str | None = None,
+    group: str | None = None,
+    baseline: str | None = None,
 ) -> Estimate:
     """The estimate, or an undefined one where there is none."""
-    wanted = (split, metric, source, class_name)
+    place = Place(split, metric, source, class_name, group, baseline)
     return next(
-        (one for one in estimates if (one.split, one.metric, one.source, one.class_name) == wanted),
-        Estimate.model_validate({"split": split, "metric": metric, "source": source, "class": class_name}),
+        (one for one in estimates if one.place == place),
+        Estimate.model_validate({"class" if name == "class_name" else name: v for name, v in place._asdict().items()}),
     )
 
 
@@ -89,7 +95,9 @@ def overall_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
 
 def source_frame(estimates: Sequence[Estimate], classes: Sequence[str]) -> pd.DataFrame:
     """One row a test and source: n, balanced accuracy, accuracy, sensitivity of each class."""
-    pairs = dict.fromkeys((e.split, e.source) for e in estimates if e.source and e.split in ("internal", "external"))
+    pairs = dict.fromkeys(
+        (e.split, e.source) for e in estimates if e.source and e.is_of_network and e.split in ("internal", "external")
+    )
     return pd.DataFrame([_source_row(estimates, split, str(source), classes) for split, source in pairs])
 
 
@@ -122,6 +130,6 @@ def show_counted(frame: pd.DataFrame, alt: str) -> None:
 
 def estimates_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     """Every estimate as a row, for export; NaN stays empty."""
-    columns = ("split", "source", "class_name", "metric", "value", "low", "high", "n", "method")
+    columns = (*Place._fields, "value", "low", "high", "n", "method")
     frame = pd.DataFrame([{name: getattr(one, name) for name in columns} for one in estimates], columns=list(columns))
     return frame.rename(columns={"class_name": "class"})
