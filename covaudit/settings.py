@@ -12,6 +12,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 """The folder of app.py; processes that the app starts have it as their working directory."""
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_LAUNCHERS = ("local", "ray", "slurm")
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 
 
@@ -20,7 +21,8 @@ class Settings:
     """One place for all that the environment decides.
 
     `database` is an SQLAlchemy URL. `device` is auto, cpu, mps, or cuda:<number>. `roots` are the folders that sources
-    may live in; empty means anywhere that the user can read. `autostart` False: the app starts no worker.
+    may live in; empty means anywhere that the user can read. `autostart` False: the app starts no worker. `launcher` is
+    how a worker starts the process of a run: local, ray or slurm, with options after a colon.
     """
 
     workspace: Path
@@ -28,6 +30,7 @@ class Settings:
     device: str = "auto"
     roots: tuple[Path, ...] = ()
     autostart: bool = True
+    launcher: str = "local"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -40,6 +43,7 @@ class Settings:
             device=check_device(environ.get("COVAUDIT_DEVICE") or "auto"),
             roots=tuple(Path(root).expanduser().resolve() for root in roots if root),
             autostart=_switch("COVAUDIT_AUTOSTART", environ.get("COVAUDIT_AUTOSTART") or "1"),
+            launcher=_launcher(environ.get("COVAUDIT_LAUNCHER") or "local"),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -50,6 +54,7 @@ class Settings:
             "COVAUDIT_DEVICE": self.device,
             "COVAUDIT_ROOTS": os.pathsep.join(str(root) for root in self.roots),
             "COVAUDIT_AUTOSTART": "1" if self.autostart else "0",
+            "COVAUDIT_LAUNCHER": self.launcher,
         }
 
 
@@ -73,6 +78,16 @@ def _database(url: str) -> str:
             "Leave it out to use a file in the workspace."
         )
     return url
+
+
+def _launcher(value: str) -> str:
+    name, _, options = value.partition(":")
+    if name not in _LAUNCHERS or (name == "local" and options):
+        raise CovauditError(
+            f"COVAUDIT_LAUNCHER is '{clip(value)}'. Allowed: local, ray, ray:http://HOST:8265, slurm, or "
+            "slurm:partition=NAME,timeout_min=720."
+        )
+    return value
 
 
 def _switch(name: str, value: str) -> bool:

@@ -1,6 +1,7 @@
 """Life of an attempt's process: it reports, and it ends when its worker does. The worker beats for it."""
 
 import os
+import stat
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,12 @@ _REPORT_S = 0.5
 
 
 def end_with_parent() -> None:
-    """End this process when standard input closes, that is when the worker is gone, however it went."""
+    """End this process when standard input closes, that is when the worker is gone, however it went.
+
+    Only a worker on the same machine holds a pipe to it; what runs in a cluster is stopped through the cluster.
+    """
+    if not stat.S_ISFIFO(os.fstat(0).st_mode):
+        return
 
     def wait() -> None:
         # os.read, not sys.stdin.buffer.read: the latter holds a lock that aborts the interpreter's shutdown.

@@ -19,7 +19,8 @@ from covaudit.errors import BadState, clip
 from covaudit.jobs import autostart, devices, engine
 from covaudit.jobs.endings import reason_of
 from covaudit.jobs.launchers import Attempt, Launcher
-from covaudit.jobs.launchers.local import GRACE_S, build_local
+from covaudit.jobs.launchers.choose import choose
+from covaudit.jobs.launchers.local import GRACE_S
 from covaudit.jobs.rescue import Watch, rescue
 from covaudit.settings import Settings
 from covaudit.store import Store, artifacts, runs, workers
@@ -42,7 +43,7 @@ def serve(
     lock, device = _take_device(settings, device)
     try:
         autostart.booted(settings, device)
-        worker = Worker(store, device, launch or build_local(settings))
+        worker = Worker(store, device, launch or choose(settings))
         worker.run(idle_exit_s)
     finally:
         lock.release()

@@ -13,6 +13,11 @@ class Attempt(NamedTuple):
     folder: Path
     device: str
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What `covaudit.jobs.execute` is called with."""
+        return (self.run_id, str(self.number))
+
 
 class Launcher(Protocol):
     """Carry out an attempt in a process of its own and wait for its end.

@@ -28,7 +28,7 @@ def _launch(settings: Settings, command: Sequence[str], attempt: Attempt, is_wan
     with (
         (attempt.folder / "log.txt").open("ab") as log,
         subprocess.Popen(
-            [*command, attempt.run_id, str(attempt.number)],
+            [*command, *attempt.arguments],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
