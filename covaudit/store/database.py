@@ -56,12 +56,25 @@ def _set_up_sqlite(connection: Any, record: object) -> None:
     # IMMEDIATE: a writer takes its lock with its first statement and waits there, so it never fails half-way.
     connection.isolation_level = "IMMEDIATE"
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    connection.execute("PRAGMA journal_mode=WAL")
+    _switch_to_write_ahead_log(connection)
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA foreign_keys=ON")
     if sqlite3.sqlite_version_info < (3, 42):
         # DBOS asks for unixepoch('subsec') by the version of Python, and an SQLite before 3.42 answers NULL.
         connection.create_function("unixepoch", -1, lambda *_: time.time())
+
+
+def _switch_to_write_ahead_log(connection: Any) -> None:
+    # The one statement that does not wait for busy_timeout: it fails at once while another process makes the file.
+    until = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)
 
 
 def _make_workspace(workspace: Path) -> None:
