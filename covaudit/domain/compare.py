@@ -44,7 +44,10 @@ def differences(experiments: Sequence[Experiment]) -> list[Difference]:
 def _flat(experiment: Experiment) -> Iterator[tuple[str, str]]:
     plain = experiment.model_dump(mode="json", exclude={"train", "test", *_NAMES_ONLY})
     yield "task.name", experiment.task.name
-    yield "task.classes", ", ".join(plain.pop("task")["classes"])
+    task = plain.pop("task")
+    yield "task.classes", ", ".join(task["classes"])
+    if task["vectors"]:
+        yield "task.vectors", "; ".join(f"{label} {bits}" for label, bits in task["vectors"].items())
     yield from _components("train", experiment.train)
     yield from _components("test", experiment.test)
     yield from _leaves("", plain)

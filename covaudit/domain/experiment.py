@@ -80,7 +80,7 @@ class Experiment(BaseModel):
         for component in (*self.train.components(), *self.test.components()):
             if not self._touches_a_class(component.label):
                 raise UnknownName(
-                    "class", component.label, self.task.classes, f"Task {self.task.name} has no such class or label."
+                    "class", component.label, self.task.labels, f"Task {self.task.name} has no such class or label."
                 )
         missing = [name for name in self.task.classes if not self._is_drawn(name)]
         if missing:
@@ -90,10 +90,13 @@ class Experiment(BaseModel):
         return self
 
     def _touches_a_class(self, label: str) -> bool:
-        return any(is_a(label, name) or is_a(name, label) for name in self.task.classes)
+        return any(is_a(label, name) or is_a(name, label) for name in self.task.labels)
 
     def _is_drawn(self, class_name: str) -> bool:
-        return any(is_a(c.label, class_name) or is_a(class_name, c.label) for c in self.train.components())
+        place = self.task.classes.index(class_name)
+        labels = [label for label in self.task.labels if (self.task.vector_of(label) or ())[place]]
+        drawn = [component.label for component in self.train.components()]
+        return any(is_a(one, label) or is_a(label, one) for one in drawn for label in labels)
 
     @property
     def id(self) -> str:

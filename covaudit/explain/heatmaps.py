@@ -15,7 +15,12 @@ from models.registry import NETWORKS
 
 
 def describe_network(
-    network: nn.Module, name: str, classes: tuple[str, ...], image_size: int, method: str = "hires-cam"
+    network: nn.Module,
+    name: str,
+    classes: tuple[str, ...],
+    image_size: int,
+    method: str = "hires-cam",
+    is_multi_label: bool = False,
 ) -> NetworkFile:
     """What is needed to predict and explain with the network later."""
     layer = choose_layer(network, NETWORKS[name].cam_layers, image_size)
@@ -29,6 +34,7 @@ def describe_network(
         cam_offset=grid.offset,
         cam_stride=grid.stride,
         cam_cells=grid.cells,
+        is_multi_label=is_multi_label,
     )
 
 

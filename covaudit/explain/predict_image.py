@@ -14,11 +14,11 @@ from covaudit.explain.heatmaps import draw_heatmaps
 from covaudit.training.device import resolve_device
 from covaudit.training.network_file import NetworkFile, load_network
 from covaudit.training.pixels import scale
-from covaudit.training.predict import predict_logits, probabilities
+from covaudit.training.predict import name_answers, predict_logits, probabilities
 
 
 class ImagePrediction(NamedTuple):
-    """`probabilities` (K,) in the order of `classes`; `heatmap` (s, s) explains the class that was `predicted`."""
+    """`probabilities` (K,) in the order of `classes`; `heatmap` (s, s) explains the likeliest."""
 
     name: str
     classes: tuple[str, ...]
@@ -43,12 +43,13 @@ def predict_images(
     network, described = _loaded(run_folder, chosen, changed)
     pixels = np.stack([scale(image, described.image_size) for _, image in images])
     rows = np.arange(len(pixels))
-    found = probabilities(predict_logits(network, pixels, rows, chosen))
+    found = probabilities(predict_logits(network, pixels, rows, chosen), described.is_multi_label)
+    answers = name_answers(found, described.classes, described.is_multi_label)
     targets = found.argmax(axis=1)
     maps = draw_heatmaps(network, described, pixels, rows, targets, chosen)
     return [
-        ImagePrediction(name, described.classes, row, described.classes[int(target)], heatmap)
-        for (name, _), row, target, heatmap in zip(images, found, targets, maps, strict=True)
+        ImagePrediction(name, described.classes, row, answer, heatmap)
+        for (name, _), row, answer, heatmap in zip(images, found, answers, maps, strict=True)
     ]
 
 

@@ -33,6 +33,7 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     begun = time.monotonic()
     experiment = runs.get(store, run_id).experiment
     classes, size = experiment.task.classes, experiment.training.image_size
+    is_multi = experiment.task.is_multi_label
     reporter = Reporter(store, run_id, attempt)
     device = resolve_device(device_name)
     reporter.log(f"{experiment.name}: {experiment.network} on {device}, seed {experiment.seed}")
@@ -43,7 +44,7 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     dropped |= unreadable
 
     network = steps.train(store, run_id, attempt, experiment, samples, pixels, device, reporter)
-    described = describe_network(network, experiment.network, classes, size, experiment.explanation.method)
+    described = describe_network(network, experiment.network, classes, size, experiment.explanation.method, is_multi)
     predictions = steps.score(network, experiment, samples, pixels, device, reporter)
     predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
 
@@ -55,7 +56,9 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     reporter.stage("auditing")
     evidence = Evidence(
         experiment, samples, predictions, estimates, pixels.regions,
-        predict=lambda images: probabilities(predict_logits(network, images, np.arange(len(images)), device)),
+        predict=lambda images: probabilities(
+            predict_logits(network, images, np.arange(len(images)), device), is_multi
+        ),
     )  # fmt: skip
     findings = audit(evidence)
 

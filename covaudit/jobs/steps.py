@@ -10,6 +10,7 @@ from torch import nn
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
+from covaudit.domain.task import Task
 from covaudit.errors import JobFailed
 from covaudit.explain.heatmaps import draw_heatmaps
 from covaudit.explain.regions import Shares, measure_shares
@@ -22,7 +23,7 @@ from covaudit.store.database import Store
 from covaudit.training.loop import TrainingData, fit
 from covaudit.training.network_file import NetworkFile
 from covaudit.training.pixels import PixelSet
-from covaudit.training.predict import predict_logits, probabilities
+from covaudit.training.predict import name_answers, predict_logits, probabilities
 from models.registry import build_network
 
 EXPLAINED = ("internal", "external")
@@ -58,8 +59,8 @@ def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Expe
     samples.loc[samples.index[rows], "note"] = [pixels.unreadable[row] for row in rows]
     samples.loc[samples.index[rows], "split"] = "dropped"
     for split in ("train", "val", "internal"):
-        present = set(samples.loc[samples["split"] == split, "class_name"])
-        missing = [name for name in experiment.task.classes if name not in present]
+        shown = truth(samples[samples["split"] == split], experiment.task).max(axis=0, initial=0)
+        missing = [name for name, is_shown in zip(experiment.task.classes, shown, strict=True) if not is_shown]
         if missing and rows:
             raise JobFailed(
                 f"No readable image of class {', '.join(missing)} is left for the {split} split: {len(rows)} images "
@@ -75,12 +76,12 @@ def train(
     """A network trained on the train split, with the weights of its best validation epoch."""
     torch.manual_seed(derive_seed(experiment.seed, "network"))
     torch.use_deterministic_algorithms(True, warn_only=True)
-    classes = list(experiment.task.classes)
+    task = experiment.task
     network = build_network(
-        experiment.network, len(classes), pretrained=experiment.training.pretrained == "imagenet"
+        experiment.network, len(task.classes), pretrained=experiment.training.pretrained == "imagenet"
     ).to(device)
-    targets = samples["class_name"].map(classes.index).to_numpy(dtype=np.int64)
-    data = TrainingData(pixels.pixels, targets, rows_of(samples, "train"), rows_of(samples, "val"), len(classes))
+    targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)
+    data = TrainingData(pixels.pixels, targets, rows_of(samples, "train"), rows_of(samples, "val"), len(task.classes))
     on_step = reporter.stage("training")
     for record in fit(network, data, experiment.training, experiment.seed, device, on_step):
         runs.add_epoch(store, run_id, attempt, record)
@@ -89,6 +90,13 @@ def train(
             f"val loss {record.val_loss:.3f}, val balanced accuracy {record.val_balanced_accuracy:.3f}"
         )
     return network
+
+
+def truth(samples: pd.DataFrame, task: Task) -> NDArray[np.int64]:
+    """A 0 or 1 for each class of each sample, (N, K)."""
+    vectors = {label: task.vector_of(str(label)) for label in samples["label"].unique()}
+    rows = [vectors[label] for label in samples["label"]]
+    return np.array(rows, dtype=np.int64).reshape(len(rows), len(task.classes))
 
 
 def rows_of(samples: pd.DataFrame, split: str) -> NDArray[np.int64]:
@@ -100,15 +108,20 @@ def score(
     network: nn.Module, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet, device: torch.device,
     reporter: Reporter,
 ) -> pd.DataFrame:  # fmt: skip
-    """One row for each image of val, internal and external: probabilities (K,) and the class predicted."""
+    """One row for each image of val, internal and external: probabilities `p_<class>` and the class predicted.
+
+    In a multi-label task also the truth `t_<class>`, 0 or 1, and the predicted classes are all above one half.
+    """
     rows = np.concatenate([rows_of(samples, split) for split in ("val", *EXPLAINED)])
-    found = probabilities(predict_logits(network, pixels.pixels, rows, device, on_progress=reporter.stage("scoring")))
-    classes = np.asarray(experiment.task.classes)
+    task, progress = experiment.task, reporter.stage("scoring")
+    logits = predict_logits(network, pixels.pixels, rows, device, on_progress=progress)
+    found = probabilities(logits, task.is_multi_label)
     kept = ["source", "image_id", "patient", "label", "class_name", "split"]
     table = samples.iloc[rows][kept].reset_index(drop=True)
-    table["predicted"] = classes[found.argmax(axis=1)]
-    for number, name in enumerate(classes):
-        table[f"p_{name}"] = found[:, number]
+    table["predicted"] = name_answers(found, task.classes, task.is_multi_label)
+    table[[f"p_{name}" for name in task.classes]] = found
+    if task.is_multi_label:
+        table[[f"t_{name}" for name in task.classes]] = truth(table, task).astype(np.int8)
     table["sample_row"] = rows
     return table
 
@@ -117,13 +130,14 @@ def explain(
     network: nn.Module, described: NetworkFile, predictions: pd.DataFrame, pixels: PixelSet, device: torch.device,
     reporter: Reporter,
 ) -> tuple[pd.DataFrame, NDArray[np.uint8]]:  # fmt: skip
-    """A heat map (s, s) for every internal and external test image, of the class predicted, and where its heat lies."""
+    """A heat map (s, s) for every internal and external test image, of the likeliest class, and where its heat lies."""
     places = np.flatnonzero(predictions["split"].isin(EXPLAINED))
     rows = predictions["sample_row"].to_numpy()[places]
-    targets = predictions["predicted"].map(list(described.classes).index).to_numpy(dtype=np.int64)[places]
+    targets = predictions[[f"p_{name}" for name in described.classes]].to_numpy()[places].argmax(axis=1)
     progress = reporter.stage("explaining")
     heatmaps = draw_heatmaps(network, described, pixels.pixels, rows, targets, device, on_progress=progress)
     table = predictions.assign(heatmap_row=-1, heat_target=predictions["predicted"])
+    table.loc[places, "heat_target"] = np.asarray(described.classes)[targets]
     table.loc[places, "heatmap_row"] = np.arange(len(places))
     shares = [
         measure_shares(heat, bits, described.cam_stride)

@@ -61,9 +61,9 @@ def count_cells(
     known = Mixture(tuple(c for c in asked.components() if c.source in tables))
     drawn = _draw(known, task, tables, seed, Counter())
     cells = {
-        (component.source, name): 0
+        (component.source, str(task.class_of(name))): 0
         for component in mixture.components()
-        for name in task.classes
+        for name in task.labels
         if is_a(component.label, name) or is_a(name, component.label)
     }
     cells.update(
@@ -175,10 +175,13 @@ def _without_known(parts: list[pd.DataFrame], known: pd.DataFrame, dropped: Coun
 
 
 def _check_classes(train: pd.DataFrame, task: Task) -> None:
-    counts = train["class_name"].value_counts()
-    empty = [name for name in task.classes if not counts.get(name, 0)]
+    counts = dict.fromkeys(task.classes, 0)
+    for label, n in train["label"].value_counts().items():
+        for name, bit in zip(task.classes, task.vector_of(str(label)) or (), strict=True):
+            counts[name] += int(n) * bit
+    empty = [name for name, n in counts.items() if not n]
     if empty:
-        came = ", ".join(f"{name} ({counts.get(name, 0)})" for name in task.classes)
+        came = ", ".join(f"{name} ({n})" for name, n in counts.items())
         raise BadExperiment(
             f"The train mixture has no image of class {', '.join(empty)}; it has {came}. "
             "Add a component that draws it, or choose another task."

@@ -23,7 +23,10 @@ from covaudit.training.predict import predict_logits
 
 
 class TrainingData(NamedTuple):
-    """`pixels` (N, S, S) grey levels, `targets` (N,) class numbers, and the rows of the train and val splits."""
+    """`pixels` (N, S, S) grey levels and the rows of the train and val splits.
+
+    `targets` are class numbers (N,), or for a multi-label task a 0 or 1 for each class (N, K).
+    """
 
     pixels: NDArray[np.uint8]
     targets: NDArray[np.int64]
@@ -64,7 +67,7 @@ def fit(
             images = augment(images, draws) if training.augment else images
             targets = torch.from_numpy(data.targets[rows]).to(device)
             optimiser.zero_grad(set_to_none=True)
-            loss = functional.cross_entropy(network(normalise(images)), targets, weight=weights)
+            loss = loss_of(network(normalise(images)), targets, weights)
             if not bool(torch.isfinite(loss)):
                 raise JobFailed(_diverged(epoch, step, training.lr))
             loss.backward()  # type: ignore[no-untyped-call]
@@ -88,12 +91,29 @@ def fit(
     network.load_state_dict(best_state)
 
 
+def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    """Cross entropy of class numbers (N,); for zeros and ones (N, K) the mean binary cross entropy of all outputs,
+    where `weights` play no part, as in paper 2."""
+    if targets.ndim == 1:
+        return functional.cross_entropy(logits, targets, weight=weights)
+    return functional.binary_cross_entropy_with_logits(logits, targets.float())
+
+
+def _balanced_accuracy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+    """Of the likeliest class; in a multi-label task the mean over the outputs that have both a 0 and a 1."""
+    if targets.ndim == 1:
+        return float(balanced_accuracy_score(targets, logits.argmax(axis=1)))
+    told = [place for place in range(targets.shape[1]) if len(np.unique(targets[:, place])) == 2]
+    scores = [balanced_accuracy_score(targets[:, place], logits[:, place] > 0) for place in told]
+    return float(np.mean(scores)) if scores else 0.0
+
+
 def class_weights(targets: NDArray[np.int64], n_classes: int, rule: str) -> Tensor:
     """(K,) loss weights. `minority` is N_max / N_j, what paper 1's authors ran.
 
     The paper prints N_j / N, which gives the majority more (papers' error E1).
     """
-    counts = np.bincount(targets, minlength=n_classes)
+    counts = np.bincount(targets, minlength=n_classes) if targets.ndim == 1 else targets.sum(axis=0)
     weights = counts.max() / np.maximum(counts, 1) if rule == "minority" else np.ones(n_classes)
     return torch.as_tensor(weights, dtype=torch.float32)
 
@@ -104,8 +124,8 @@ def _validate(
     """Loss and balanced accuracy of the val split."""
     logits = torch.from_numpy(predict_logits(network, data.pixels, data.val, device, batch_size))
     targets = data.targets[data.val]
-    loss = functional.cross_entropy(logits, torch.from_numpy(targets), weight=weights.cpu())
-    return float(loss), float(balanced_accuracy_score(targets, logits.argmax(dim=1).numpy()))
+    loss = loss_of(logits, torch.from_numpy(targets), weights.cpu())
+    return float(loss), _balanced_accuracy(logits.numpy(), targets)
 
 
 def _diverged(epoch: int, step: int, lr: float) -> str:

@@ -19,6 +19,8 @@ from models.registry import build_network
 class NetworkFile(BaseModel):
     """What is needed to predict with a trained network: the order of `classes` is that of its outputs.
 
+    With `is_multi_label` each output is a sigmoid of its own, and a class is predicted above one half.
+
     Heat maps are drawn by `cam_method` at `cam_layer`, of `cam_cells` cells a side, whose cell i looks at pixel
     `cam_offset + cam_stride * i`.
     """
@@ -34,6 +36,7 @@ class NetworkFile(BaseModel):
     cam_stride: float
     cam_cells: int
     in_chans: int = 1
+    is_multi_label: bool = False
 
 
 def weights_bytes(network: nn.Module) -> bytes:

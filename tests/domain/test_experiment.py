@@ -61,3 +61,15 @@ def test_a_wrong_experiment_is_told_in_one_sentence(text: str, sentence: str) ->
     assert sentence in str(raised.value)
     assert "Traceback" not in str(raised.value)
     assert "pydantic" not in str(raised.value)
+
+
+def test_every_class_of_a_multi_label_task_must_be_drawn() -> None:
+    drawn = (
+        "name: x\ntask: ML5\ntrain:\n- {source: s, label: NOR}\n- {source: s, label: OBP}\n- {source: s, label: CVP}\n"
+    )
+    experiment = Experiment.from_yaml(drawn)
+    assert Experiment.from_yaml(experiment.to_yaml()) == experiment
+    with pytest.raises(CovauditError, match="draws class Normal;"):
+        Experiment.from_yaml(drawn.replace("label: NOR", "label: OVP"))
+    with pytest.raises(CovauditError, match=r"Unknown class 'COVID'. Allowed: CVP, NOR, OBP, OVP"):
+        Experiment.from_yaml(drawn.replace("label: CVP", "label: COVID"))

@@ -3,7 +3,7 @@
 import pytest
 
 from covaudit.domain.labels import is_a
-from covaudit.domain.task import TASKS, Task
+from covaudit.domain.task import NO_CLASS, TASKS, Task
 from covaudit.errors import CovauditError
 
 
@@ -36,3 +36,44 @@ def test_classes_of_a_task_must_not_overlap() -> None:
 def test_an_unknown_task_says_which_there_are() -> None:
     with pytest.raises(CovauditError, match=r"Unknown task 'CL9'. Allowed: CL2, CL3, CL4"):
         Task.model_validate("CL9")
+
+
+@pytest.mark.parametrize(
+    ("label", "bits", "answer"),
+    [
+        ("NOR", (1, 0, 0, 0, 0), "Normal"),
+        ("OVP", (0, 1, 1, 0, 0), "Pneumonia+Virus"),
+        ("OBP", (0, 1, 0, 1, 0), "Bacteria+Pneumonia"),
+        ("CVP", (0, 1, 1, 0, 1), "COVID+Pneumonia+Virus"),
+        ("NCP", None, None),
+        ("TB", None, None),
+    ],
+)
+def test_paper_2s_labels_have_the_printed_vectors(label: str, bits: tuple[int, ...], answer: str | None) -> None:
+    task = TASKS["ML5"]
+    assert task.is_multi_label and task.vector_of(label) == bits and task.class_of(label) == answer
+    assert answer is None or task.label_of(answer) == label
+
+
+def test_a_single_label_task_has_one_class_an_image() -> None:
+    task = TASKS["CL3"]
+    assert not task.is_multi_label and task.label_sets == task.labels == task.classes
+    assert task.vector_of("OBP") == (0, 1, 0) and task.vector_of("NCV") is None
+
+
+def test_a_vector_holds_for_the_labels_below_it() -> None:
+    task = Task(name="two", classes=("ill", "covid"), vectors={"NCV": (0, 0), "NCP": (1, 0), "CVP": (1, 1)})
+    found = {label: task.class_of(label) for label in ("NOR", "OBP", "CVP")}
+    assert found == {"NOR": NO_CLASS, "OBP": "ill", "CVP": "covid+ill"}
+
+
+@pytest.mark.parametrize(
+    ("vectors", "sentence"),
+    [
+        ({"NOR": (1, 0, 1), "CVP": (0, 1)}, "label 'NOR' has 3 digits for 2 classes"),
+        ({"NOR": (1, 0), "CVP": (1, 0)}, "no vector sets class b"),
+    ],
+)
+def test_vectors_must_fit_the_classes(vectors: dict[str, tuple[int, ...]], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Task.model_validate({"name": "odd", "classes": ("a", "b"), "vectors": vectors})

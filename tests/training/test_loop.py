@@ -9,8 +9,8 @@ from covaudit.domain.experiment import Training
 from covaudit.domain.run import EpochRecord
 from covaudit.errors import JobFailed
 from covaudit.training.loaders import batches
-from covaudit.training.loop import TrainingData, class_weights, fit
-from covaudit.training.predict import predict_logits, probabilities
+from covaudit.training.loop import TrainingData, class_weights, fit, loss_of
+from covaudit.training.predict import name_answers, predict_logits, probabilities
 
 CPU = torch.device("cpu")
 
@@ -104,3 +104,26 @@ def test_prediction_does_not_depend_on_the_batch() -> None:
     parts = predict_logits(network, data.pixels, np.arange(40), CPU, batch_size=7)
     np.testing.assert_allclose(whole, parts, atol=1e-5)
     np.testing.assert_allclose(probabilities(whole).sum(axis=1), 1, atol=1e-6)
+
+
+def test_two_outputs_are_learned_apart() -> None:
+    """The first output tells a bright upper half, the second a bright left half; an image may have both."""
+    draws = np.random.default_rng(0)
+    targets = draws.integers(0, 2, (200, 2))
+    pixels = draws.integers(60, 120, (200, 16, 16)).astype(np.uint8)
+    pixels[targets[:, 0] == 1, :8] += 60
+    pixels[targets[:, 1] == 1, :, :8] += 60
+    data = TrainingData(pixels, targets, np.arange(120), np.arange(120, 200), 2)
+    network = make_network()
+    records = train(network, data)
+    assert max(record.val_balanced_accuracy for record in records) > 0.95
+    found = probabilities(predict_logits(network, pixels, data.val, CPU), is_multi_label=True)
+    assert ((found > 0.5) == targets[120:]).mean() > 0.95
+    assert {*name_answers(found, ("up", "left"), True)} == {"up", "left", "left+up", "none"}
+
+
+def test_the_multi_label_loss_is_keras_binary_cross_entropy() -> None:
+    # One image, outputs 0.8 and 0.3, truth 1 and 0: the mean of -log .8 and -log .7.
+    logits = torch.logit(torch.tensor([[0.8, 0.3]]))
+    loss = loss_of(logits, torch.tensor([[1, 0]]), torch.tensor([5.0, 1.0]))
+    assert float(loss) == pytest.approx(-(np.log(0.8) + np.log(0.7)) / 2, rel=1e-6)

@@ -54,7 +54,7 @@ def _edit(part: str, frame: pd.DataFrame, task: Task) -> pd.DataFrame:
         SOURCE: st.column_config.TextColumn(disabled=True),
         HAS: st.column_config.TextColumn("Images it has", disabled=True),
     }
-    for name in task.classes:
+    for name in task.label_sets:
         config[name] = st.column_config.NumberColumn(
             literal(name, 20), min_value=0, step=1, help=f"How many {TITLES.get(name, literal(name))} images to draw"
         )
@@ -64,7 +64,7 @@ def _edit(part: str, frame: pd.DataFrame, task: Task) -> pd.DataFrame:
         hide_index=True,
         placeholder="–",
         column_config=config,
-        column_order=[SOURCE, *task.classes, HAS],
+        column_order=[SOURCE, *task.label_sets, HAS],
         alt=f"How many images of each class the {part} mixture draws from each source",
     )
 
@@ -81,10 +81,10 @@ def _show_counts(part: str, used: Cells, task: Task) -> None:
         st.text("Nothing is drawn yet. Write how many images to draw into the grid.")
         return
     per_class = " · ".join(
-        f"{literal(name, 20)} {sum(n for (_, one), n in used.items() if one == name):,}" for name in task.classes
+        f"{literal(name, 20)} {sum(n for (_, one), n in used.items() if one == name):,}" for name in task.label_sets
     )
     st.text(f"{count(total, 'image')}: {per_class}")
-    figure = plot_source_grid(source_grid_info(used, task.classes))
+    figure = plot_source_grid(source_grid_info(used, task.label_sets))
     show_chart(figure, key=draft.key(f"{part}_grid"), alt=f"Images of the {part} mixture by source and class")
 
 
