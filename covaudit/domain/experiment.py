@@ -16,14 +16,48 @@ from covaudit.errors import BadExperiment, UnknownName, clip
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
 
+SplitMethod = Literal["patient", "image", "paper", "independent", "leave-one-source-out"]
+
+PAPER_PARTS = 5
+"""Both papers' cross-validation has five parts: three to train on, one to validate on, one to test on."""
+
+SPLIT_METHODS: Mapping[str, str] = {
+    "patient": "By patient: nobody on both sides",
+    "image": "By image: leaks patients",
+    "paper": "As printed: five parts of each class, by image; leaks patients",
+    "independent": "Train and validation only; tested on other sources",
+    "leave-one-source-out": "Each source in turn is the external test",
+}
+
+
 class Split(BaseModel):
-    """How the train mixture is divided. `patient` keeps each patient on one side; `image` is what the papers did."""
+    """How the train mixture is divided into train, val and internal, and how many times.
+
+    `patient` keeps every patient, and whatever shares a file with one, on one side. `image` divides images. `paper` is
+    the papers' rule: the images of each class in five parts, three to train, one to validate, one to test on.
+    `independent` has no internal test: train and val by patient, the test from sources never trained on.
+    `leave-one-source-out` takes each source of the train mixture in turn as the external test, the others by patient.
+
+    With `folds` above 1 the mixture is divided into as many parts, and each part is the internal test once; `val` and
+    `internal` are the shares where there is one fold.
+    """
 
     model_config = _FROZEN
 
-    method: Literal["patient", "image"] = "patient"
+    method: SplitMethod = "patient"
+    folds: int = Field(default=1, ge=1, le=20)
     val: float = Field(default=0.2, gt=0, lt=0.5)
     internal: float = Field(default=0.2, gt=0, lt=0.5)
+
+    @model_validator(mode="after")
+    def _folds_fit_the_method(self) -> Self:
+        if self.method in ("patient", "image") and self.folds == 2:
+            raise ValueError("2 folds leave nothing to train on, for one part is validated on; use 1, or 3 or more")
+        if self.method == "paper" and self.folds not in (1, PAPER_PARTS):
+            raise ValueError(f"the papers' split has 1 or {PAPER_PARTS} folds, not {self.folds}")
+        if self.method in ("independent", "leave-one-source-out") and self.folds != 1:
+            raise ValueError(f"the method {self.method} takes no folds; leave folds at 1")
+        return self
 
 
 class Training(BaseModel):
@@ -57,6 +91,22 @@ class Explanation(BaseModel):
     method: Literal["hires-cam", "grad-cam"] = "hires-cam"
 
 
+# Fields that came later are left out of the id where they hold their default: ids stay what they were.
+_LATER: tuple[tuple[tuple[str, ...], Any], ...] = (
+    (("acknowledged",), ""),
+    (("split", "folds"), 1),
+    (("task", "vectors"), None),
+)
+
+
+def _leave_out(plain: dict[str, Any], names: tuple[str, ...], default: Any) -> None:
+    *outer, last = names
+    for name in outer:
+        plain = plain[name]
+    if plain.get(last) == default:
+        plain.pop(last, None)
+
+
 class Experiment(BaseModel):
     """One question put to one network. `train` is split into train, val and internal; `test` is the external test."""
 
@@ -72,6 +122,8 @@ class Experiment(BaseModel):
     explanation: Explanation = Explanation()
     seed: int = Field(default=0, ge=0, lt=2**31)
     notes: str = Field(default="", max_length=4000)
+    acknowledged: str = Field(default="", max_length=2000)
+    """Why patients or images on both sides of the split are accepted, in the person's own words."""
 
     @model_validator(mode="after")
     def _labels_fit_the_task(self) -> Self:
@@ -89,6 +141,30 @@ class Experiment(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _sources_fit_the_split(self) -> Self:
+        method, train, test = self.split.method, self.train.sources(), self.test.sources()
+        if method == "independent" and not test:
+            raise ValueError("the split 'independent' has no internal test; give a test mixture from other sources")
+        both = [source for source in test if source in train]
+        if method == "independent" and both:
+            raise ValueError(f"the split 'independent' tests on other sources only; {both[0]} is in both mixtures")
+        if method == "leave-one-source-out" and len(train) < 2:
+            raise ValueError("the split 'leave-one-source-out' needs two sources or more in the train mixture")
+        if method == "leave-one-source-out" and test:
+            raise ValueError("the split 'leave-one-source-out' takes its test from the train mixture; leave test empty")
+        return self
+
+    @property
+    def n_folds(self) -> int:
+        """How many networks are trained."""
+        held_out = self.split.method == "leave-one-source-out"
+        return len(self.train.sources()) if held_out else self.split.folds
+
+    def held_out(self, fold: int) -> str | None:
+        """The source of the train mixture that is the external test of a fold, where the split takes one."""
+        return self.train.sources()[fold] if self.split.method == "leave-one-source-out" else None
+
     def _touches_a_class(self, label: str) -> bool:
         return any(is_a(label, name) or is_a(name, label) for name in self.task.labels)
 
@@ -105,7 +181,10 @@ class Experiment(BaseModel):
 
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces; what the id is made from."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        plain = self.model_dump(mode="json")
+        for names, default in _LATER:
+            _leave_out(plain, names, default)
+        return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     def to_yaml(self) -> str:
         """YAML that `from_yaml` reads back to an equal experiment, with every field that matters spelled out."""

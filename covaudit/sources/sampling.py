@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.labels import is_a
@@ -28,18 +29,26 @@ class Samples(NamedTuple):
     dropped: dict[str, int]
 
 
-def choose(experiment: Experiment, tables: Tables) -> Samples:
-    """The images of a run, the same for the same experiment and indexes.
+def choose(experiment: Experiment, tables: Tables, fold: int = 0) -> Samples:
+    """The images of one fold of a run, the same for the same experiment and indexes.
 
-    `tables` maps each source of the mixtures to its index. Raises BadExperiment where a source has no image of a label,
-    a class has none to train on, or nothing is left to test on; UnknownName for a source without an index.
+    `tables` maps each source of the mixtures to its index; where these have a column `family`, images of one family
+    (near duplicates, also across sources) are kept together as those of one patient are. `fold` counts from 0 to
+    `experiment.n_folds` - 1. Raises BadExperiment where a source has no image of a label, a class has none to train on,
+    or nothing is left to test on; UnknownName for a source without an index.
     """
+    if not 0 <= fold < experiment.n_folds:
+        raise ValueError(f"fold {fold} of {experiment.n_folds}")
     check_labels(experiment.train, tables)
     check_labels(experiment.test, tables)
     dropped: Counter[str] = Counter()
     train = _draw(experiment.train, experiment.task, tables, experiment.seed, dropped)
     _check_classes(train, experiment.task)
-    train["split"] = assign_splits(train, experiment.split, experiment.seed)
+    held_out = experiment.held_out(fold)
+    train["split"] = assign_splits(train, experiment.split, experiment.seed, fold, held_out)
+    if held_out is not None:
+        train = _without_known_rows(train, dropped)
+    _check_classes(train[train["split"] == "train"], experiment.task, fold if experiment.n_folds > 1 else None)
     if experiment.test:
         external = _draw(experiment.test, experiment.task, tables, experiment.seed, dropped, known=train)
         external["split"] = "external"
@@ -119,7 +128,7 @@ def _draw(
 
 def _candidates(component: Component, task: Task, table: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
     """The images of a component that the task can map, before any cap."""
-    found = table[_has_label(table, component.label)]
+    found = table[_has_label(table, component.label)].sort_values("image_id", kind="stable")
     class_of = {label: task.class_of(str(label)) for label in found["label"].unique()}
     found = found.assign(class_name=found["label"].map(class_of))
     is_mapped = found["class_name"].notna()
@@ -157,9 +166,24 @@ def _without_known(parts: list[pd.DataFrame], known: pd.DataFrame, dropped: Coun
 
     Before the caps, so that a test of 100 images from a source of the train mixture finds 100 others.
     """
-    columns = list(parts[0].columns)
-    groups = group_images(pd.concat([known[columns], *parts], ignore_index=True))
     test = pd.concat(parts, keys=range(len(parts)))
+    kept = test[~_is_known(test, known, dropped)]
+    return [kept[kept.index.get_level_values(0) == number] for number in range(len(parts))]
+
+
+def _without_known_rows(table: pd.DataFrame, dropped: Counter[str]) -> pd.DataFrame:
+    """A table without the external rows whose image or patient is in one of its other splits."""
+    is_external = (table["split"] == "external").to_numpy()
+    is_lost = np.zeros(len(table), bool)
+    is_lost[is_external] = _is_known(table[is_external], table[~is_external], dropped)
+    return table[~is_lost].reset_index(drop=True)
+
+
+def _is_known(test: pd.DataFrame, known: pd.DataFrame, dropped: Counter[str]) -> NDArray[np.bool_]:
+    """Whether each row of `test` (N,) is an image, or of a patient, of `known`, counted. Raises when all are."""
+    if test.empty:
+        raise BadExperiment("No class of the task takes any label of the external test. Draw other labels.")
+    groups = group_images(pd.concat([known, test], ignore_index=True))
     is_known = np.isin(groups[len(known) :], groups[: len(known)])
     lost = test[is_known].drop_duplicates(["source", "image_id"])
     is_same_image = lost["sha256"].isin(known["sha256"])
@@ -170,16 +194,20 @@ def _without_known(parts: list[pd.DataFrame], known: pd.DataFrame, dropped: Coun
             f"No image is left to test on: all {len(lost)} of the test mixture, or their patients, are in the train "
             "mixture too. Test on another source, or limit the train mixture."
         )
-    kept = test[~is_known]
-    return [kept[kept.index.get_level_values(0) == number] for number in range(len(parts))]
+    return np.asarray(is_known)
 
 
-def _check_classes(train: pd.DataFrame, task: Task) -> None:
+def _check_classes(train: pd.DataFrame, task: Task, fold: int | None = None) -> None:
     counts = dict.fromkeys(task.classes, 0)
     for label, n in train["label"].value_counts().items():
         for name, bit in zip(task.classes, task.vector_of(str(label)) or (), strict=True):
             counts[name] += int(n) * bit
     empty = [name for name, n in counts.items() if not n]
+    if empty and fold is not None:
+        raise BadExperiment(
+            f"Fold {fold + 1} has no image of class {', '.join(empty)} to train on: it has too few patients, or comes "
+            "from the source that is held out. Use fewer folds or another split, or draw the class from more sources."
+        )
     if empty:
         came = ", ".join(f"{name} ({n})" for name, n in counts.items())
         raise BadExperiment(

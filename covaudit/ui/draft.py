@@ -31,6 +31,7 @@ class Draft:
     explanation: Explanation = field(default_factory=Explanation)
     seed: int = 0
     notes: str = ""
+    acknowledged: str = ""
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Draft":

@@ -40,6 +40,23 @@ def test_the_same_question_has_the_same_id_however_it_is_written() -> None:
     assert Experiment.from_yaml(YAML + "seed: 1\n").id != spelled_out.id
 
 
+def test_ids_are_those_of_before_the_fields_that_came_later() -> None:
+    assert PRESETS["demo-single"].id == "f7a8e9ef69fb" and PRESETS["demo-balanced"].id == "80485c441588"
+    plain = Experiment.from_yaml(YAML)
+    for more in ("split: {folds: 1}\n", 'acknowledged: ""\n'):
+        assert Experiment.from_yaml(YAML + more).id == plain.id
+    for more in ("split: {folds: 5}\n", "acknowledged: They are twins.\n"):
+        changed = Experiment.from_yaml(YAML + more)
+        assert changed.id != plain.id and Experiment.from_yaml(changed.to_yaml()) == changed
+
+
+def test_folds_are_counted_by_the_split_or_by_the_sources() -> None:
+    assert Experiment.from_yaml(YAML).n_folds == 1
+    assert Experiment.from_yaml(YAML + "split: {folds: 7}\n").n_folds == 7
+    each = Experiment.from_yaml(YAML + "split: {method: leave-one-source-out}\n")
+    assert (each.n_folds, each.held_out(0), each.held_out(1)) == (2, "cxri", "cidc")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -49,6 +66,17 @@ def test_the_same_question_has_the_same_id_however_it_is_written() -> None:
         (YAML.replace("10", "-1"), "train.0.limit: Input should be greater than or equal to 1 (came: -1)"),
         (YAML.replace("cidc, label: CVP", "cidc, label: NOR"), "no component of the train mixture draws class CVP"),
         (YAML + "training: {epochs: many}\n", "training.epochs: Input should be a valid integer"),
+        (YAML + "split: {folds: 2}\n", "2 folds leave nothing to train on"),
+        (YAML + "split: {method: paper, folds: 3}\n", "the papers' split has 1 or 5 folds, not 3"),
+        (YAML + "split: {method: independent}\n", "give a test mixture from other sources"),
+        (
+            YAML + "split: {method: independent}\ntest: [{source: cidc, label: CVP}]\n",
+            "tests on other sources only; cidc is in both",
+        ),
+        (
+            YAML + "split: {method: leave-one-source-out}\ntest: [{source: other, label: CVP}]\n",
+            "takes its test from the train mixture",
+        ),
         ("train: [", "This is not YAML near line"),
         ("- 1", "An experiment is a mapping with name, task and train; this is list."),
         ("name: x\ntask: CL2\ntrain: []\n", "the train mixture is empty"),

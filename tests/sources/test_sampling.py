@@ -180,3 +180,52 @@ def test_counts_are_those_of_the_run(tables):
     asked = experiment([("a", "NCV", 31), ("b", "CVP", 9)], task="CL3", seed=4)
     chosen = choose(asked, tables).table
     assert count_cells(asked.train, asked.task, tables, seed=4) == counts(chosen, "source", "class_name")
+
+
+def test_leave_one_source_out_tests_on_each_source_in_turn(make_table):
+    tables = {
+        name: pd.concat([make_table(name, label, [1] * 20) for label in ("NOR", "CVP")], ignore_index=True)
+        for name in "abc"
+    }
+    asked = experiment(
+        [(name, label) for name in "abc" for label in ("NOR", "CVP")], split={"method": "leave-one-source-out"}
+    )
+    assert asked.n_folds == 3
+    for fold, name in enumerate("abc"):
+        table = choose(asked, tables, fold).table
+        assert counts(table, "split") == {"train": 48, "val": 16, "internal": 16, "external": 40}
+        assert set(table.loc[table["split"] == "external", "source"]) == {name}
+    with pytest.raises(ValueError, match="fold 3 of 3"):
+        choose(asked, tables, 3)
+
+
+def test_a_held_out_source_that_shares_a_film_loses_it_with_a_count(make_table):
+    tables = {
+        name: pd.concat([make_table(name, label, [1] * 20) for label in ("NOR", "CVP")], ignore_index=True)
+        for name in "ab"
+    }
+    tables["a"].loc[0, "sha256"] = tables["b"].loc[5, "sha256"]
+    asked = experiment(
+        [(name, label) for name in "ab" for label in ("NOR", "CVP")], split={"method": "leave-one-source-out"}
+    )
+    for fold in range(2):
+        samples = choose(asked, tables, fold)
+        assert counts(samples.table, "split")["external"] == 39
+        assert samples.dropped == {"external test: the image is in the train mixture": 1}
+
+
+def test_a_class_of_the_held_out_source_alone_cannot_be_trained_on(tables):
+    asked = experiment([("a", "NCV"), ("b", "CVP")], split={"method": "leave-one-source-out"})
+    with pytest.raises(BadExperiment, match="Fold 1 has no image of class NCV to train on"):
+        choose(asked, tables)
+
+
+def test_independent_has_no_internal_test(tables):
+    asked = experiment(
+        [("a", "NCV"), ("b", "CVP")], [("c", "NCV"), ("c", "CVP")], split={"method": "independent", "val": 0.3}
+    )
+    table = choose(asked, tables).table
+    assert counts(table, "split", "class_name") == {
+        ("train", "NCV"): 50, ("val", "NCV"): 20, ("train", "CVP"): 21, ("val", "CVP"): 9,
+        ("external", "NCV"): 13, ("external", "CVP"): 6,
+    }  # fmt: skip

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from types import ModuleType
+from typing import cast
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from covaudit.domain.experiment import Explanation, Split, Training
+from covaudit.domain.experiment import PAPER_PARTS, SPLIT_METHODS, Explanation, Split, SplitMethod, Training
 from covaudit.domain.labels import TITLES
 from covaudit.domain.task import TASKS, Task
 from covaudit.ui import draft
@@ -14,7 +15,6 @@ from covaudit.ui.draft import Draft
 from covaudit.ui.text import literal
 from models.registry import NETWORKS, NetworkSpec
 
-_SPLITS = {"patient": "By patient: nobody on both sides", "image": "By image, as in the papers: leaks patients"}
 _WEIGHTS = {"minority": "Minority classes count more", "none": "All images count the same"}
 _HEAT = {
     "hires-cam": "HiResCAM: the gradient stays where it is",
@@ -106,17 +106,41 @@ def _edit_protocol(base: Training, spec: NetworkSpec | None) -> Training:
 
 
 def edit_split(base: Draft) -> tuple[Split, int]:
-    """How the train mixture is divided, and the seed."""
+    """How the train mixture is divided, how many times, and the seed."""
     st.subheader("Split", anchor=False)
-    one, two, three, four = st.columns([2, 1, 1, 1], gap="small")
-    method = _pick(one, "Divide the train mixture", _SPLITS, base.split.method, "split")
-    val = two.number_input("Validation (%)", 5, 45, round(100 * base.split.val), 5, key=draft.key("val"))
-    internal = three.number_input(
-        "Internal test (%)", 5, 45, round(100 * base.split.internal), 5, key=draft.key("internal")
+    one, two, three, four, five = st.columns([3, 1, 1, 1, 1], gap="small")
+    method = _pick(one, "Divide the train mixture", SPLIT_METHODS, base.split.method, "split")
+    has_folds = method in ("patient", "image", "paper")
+    folds = two.number_input(
+        "Folds", 1, 20, base.split.folds, key=draft.key("folds"), disabled=not has_folds,
+        help=f"1 trains one network; from 3 on, one each, and every image is tested once. As printed: {PAPER_PARTS}.",
+    )  # fmt: skip
+    has_val = method == "independent" or (method in ("patient", "image") and folds == 1)
+    val = three.number_input(
+        "Validation (%)", 5, 45, round(100 * base.split.val), 5, key=draft.key("val"), disabled=not has_val
     )
-    seed = four.number_input("Seed", 0, 2**31 - 1, base.seed, key=draft.key("seed"))
-    split = Split(method="image" if method == "image" else "patient", val=val / 100, internal=internal / 100)
+    internal = four.number_input(
+        "Internal test (%)", 5, 45, round(100 * base.split.internal), 5, key=draft.key("internal"),
+        disabled=not has_val or method == "independent",
+    )  # fmt: skip
+    seed = five.number_input("Seed", 0, 2**31 - 1, base.seed, key=draft.key("seed"))
+    split = Split.model_construct(  # not valid yet, perhaps: 2 folds are told of when the experiment is checked
+        method=cast(SplitMethod, method), folds=int(folds) if has_folds else 1, val=val / 100, internal=internal / 100
+    )
     return split, int(seed)
+
+
+def edit_acknowledgement(base: Draft) -> str:
+    """Why leakage is accepted, in the person's own words."""
+    found = st.text_area(
+        "Leakage accepted because",
+        base.acknowledged,
+        max_chars=2000,
+        key=draft.key("acknowledged"),
+        height=80,
+        placeholder="Only where patients or images are on both sides: why you run it all the same. Kept with the run.",
+    )
+    return found or ""
 
 
 def edit_explanation(base: Draft) -> Explanation:
