@@ -34,13 +34,33 @@ class Check(NamedTuple):
 def worker(
     device: Annotated[str | None, typer.Option(metavar="D", help="auto, cpu, cuda:0, mps.")] = None,
     idle_exit: Annotated[float | None, typer.Option(metavar="S", help="End after S idle seconds.", min=1)] = None,
+    is_alive: Annotated[
+        bool, typer.Option("--is-alive", help="Only tell whether one of this host gives signs.")
+    ] = False,
 ) -> None:
     """Carry out queued runs on one device until stopped. The app starts the workers it needs by itself."""
+    if is_alive:
+        _tell_of_workers()
+        return
     from covaudit.jobs.worker import serve
     from covaudit.settings import Settings, check_device
 
     settings = Settings.from_env()
     serve(settings, check_device(device) if device else settings.device, idle_exit)
+
+
+def _tell_of_workers() -> None:
+    import socket
+    from datetime import UTC, datetime
+
+    from covaudit.commands.base import open_store
+    from covaudit.store import workers
+
+    here = [worker for worker in workers.listing(open_store()) if worker.host == socket.gethostname()]
+    alive = [worker.id for worker in here if worker.is_alive(datetime.now(UTC))]
+    typer.echo(", ".join(alive) or "No worker of this host gives a sign of life. Start one: python -m covaudit worker")
+    if not alive:
+        raise typer.Exit(FAILED)
 
 
 def doctor(as_json: AsJson = False) -> None:

@@ -1,6 +1,7 @@
 """Start the workers that are missing, detached, one for each device."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -18,12 +19,12 @@ _LOG_LIMIT = 5_000_000
 
 def lock_path(settings: Settings, device: str) -> Path:
     """The file that the worker of a device keeps locked as long as it lives; the system frees it however it dies."""
-    return settings.workspace / f"worker-{_plain(device)}.lock"
+    return settings.workspace / f"worker-{_name(settings, device)}.lock"
 
 
 def log_path(settings: Settings, device: str) -> Path:
     """What an autostarted worker prints."""
-    return settings.workspace / f"worker-{_plain(device)}.log"
+    return settings.workspace / f"worker-{_name(settings, device)}.log"
 
 
 def is_running(settings: Settings, device: str) -> bool:
@@ -44,7 +45,7 @@ def ensure_workers(settings: Settings) -> list[str]:
 def _ensure(settings: Settings, device: str) -> bool:
     if is_running(settings, device):
         return False
-    stamp = settings.workspace / f"worker-{_plain(device)}.starting"
+    stamp = settings.workspace / f"worker-{_name(settings, device)}.starting"
     with FileLock(stamp.with_suffix(".starting.lock"), timeout=BOOT_S):
         # A worker takes a moment to lock its device; without the stamp a burst of submissions starts a burst of them.
         if is_running(settings, device) or _age_s(stamp) < BOOT_S:
@@ -56,7 +57,7 @@ def _ensure(settings: Settings, device: str) -> bool:
 
 def booted(settings: Settings, device: str) -> None:
     """Said by a worker once it holds its lock: if it ends, the next one may start at once."""
-    (settings.workspace / f"worker-{_plain(device)}.starting").unlink(missing_ok=True)
+    (settings.workspace / f"worker-{_name(settings, device)}.starting").unlink(missing_ok=True)
 
 
 def _age_s(stamp: Path) -> float:
@@ -86,5 +87,7 @@ def _spawn(settings: Settings, device: str) -> None:
         )
 
 
-def _plain(device: str) -> str:
-    return device.replace(":", "-")
+def _name(settings: Settings, device: str) -> str:
+    # Hosts that share a workspace have a first GPU each. An SQLite file has one host, whose name may change meanwhile.
+    host = "" if settings.database.startswith("sqlite") else f"{socket.gethostname()}-"
+    return host + device.replace(":", "-")
