@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from models.specs import NetworkSpec
+
 CHANNELS = (16, 32, 48, 64, 80)
 # Keras' batch norm: epsilon 1e-3, momentum 0.99 of the old value.
 _EPSILON, _MOMENTUM = 1e-3, 0.01
@@ -80,8 +82,6 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-def build_efficient(n_classes: int, in_chans: int, pretrained: bool) -> nn.Module:
-    """The light network; the authors published no weights, so `pretrained` is refused."""
-    if pretrained:
-        raise ValueError("efficient has no published weights; use pretrained: none")
+def build_efficient(spec: NetworkSpec, n_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    """The light network; the authors published no weights."""
     return Efficient(n_classes, in_chans)

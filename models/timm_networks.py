@@ -1,14 +1,12 @@
-"""Networks that timm has; random weights unless asked for."""
+"""Networks that timm has, with weights drawn at random."""
 
 import timm
 from torch import nn
 
-
-def build_resnet18(n_classes: int, in_chans: int, pretrained: bool) -> nn.Module:
-    """ResNet-18; Grad-CAM target `layer4`, or `layer3` where the last map is too coarse."""
-    return _build("resnet18", n_classes, in_chans, pretrained)
+from models.specs import NetworkSpec
 
 
-def _build(name: str, n_classes: int, in_chans: int, pretrained: bool) -> nn.Module:
-    network: nn.Module = timm.create_model(name, pretrained=pretrained, num_classes=n_classes, in_chans=in_chans)
+def build_timm(spec: NetworkSpec, n_classes: int, in_chans: int, image_size: int) -> nn.Module:
+    """The network of that name in timm."""
+    network: nn.Module = timm.create_model(spec.backbones[0].timm_name, num_classes=n_classes, in_chans=in_chans)
     return network

@@ -78,7 +78,10 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     task = experiment.task
     network = build_network(
-        experiment.network, len(task.classes), pretrained=experiment.training.pretrained == "imagenet"
+        experiment.network,
+        len(task.classes),
+        image_size=experiment.training.image_size,
+        pretrained=experiment.training.pretrained == "imagenet",
     ).to(device)
     targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)
     data = TrainingData(pixels.pixels, targets, rows_of(samples, "train"), rows_of(samples, "val"), len(task.classes))

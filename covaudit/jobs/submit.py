@@ -168,10 +168,10 @@ def _check_network(experiment: Experiment) -> None:
     if experiment.network not in NETWORKS:
         raise UnknownName("network", experiment.network, NETWORKS)
     spec, training = NETWORKS[experiment.network], experiment.training
-    if training.image_size < spec.minimum_size:
+    refusal = spec.refusal_of(training.image_size)
+    if refusal:
         raise BadExperiment(
-            f"training.image_size is {training.image_size}; network {spec.name} needs at least {spec.minimum_size}. "
-            "Raise it, or choose another network."
+            f"training.image_size is {training.image_size}; {refusal}. Change it, or choose another network."
         )
     if training.pretrained == "imagenet" and not spec.has_imagenet_weights:
         raise BadExperiment(f"Network {spec.name} has no ImageNet weights. Set training.pretrained to none.")

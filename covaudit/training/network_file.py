@@ -52,7 +52,9 @@ def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Network
     """
     try:
         described = NetworkFile.model_validate(json.loads((folder / "network.json").read_text()))
-        network = build_network(described.network, len(described.classes), described.in_chans)
+        network = build_network(
+            described.network, len(described.classes), described.in_chans, image_size=described.image_size
+        )
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
         raise MissingArtifact(

@@ -56,11 +56,16 @@ def test_a_certain_answer_still_has_evidence() -> None:
     assert attribute(network, "maps", "hires-cam", pixels, np.array([0]), np.array([1]), CPU).max() > 0
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+LIGHT = ("resnet18", "efficient", "darkcovidnet")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in LIGHT else pytest.mark.slow) for name in NETWORKS]
+)
 def test_batches_agree_with_captum_image_by_image(name: str) -> None:
     torch.manual_seed(0)
-    network = build_network(name, 3).eval()
     size = max(NETWORKS[name].minimum_size, 64)
+    network = build_network(name, 3, image_size=size).eval()
     pixels = np.random.default_rng(0).integers(0, 255, (5, size, size)).astype(np.uint8)
     targets = np.array([0, 1, 2, 0, 1])
     layer = choose_layer(network, NETWORKS[name].cam_layers, size)

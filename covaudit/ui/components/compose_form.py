@@ -13,7 +13,8 @@ from covaudit.domain.task import TASKS, Task
 from covaudit.ui import draft
 from covaudit.ui.draft import Draft
 from covaudit.ui.text import literal
-from models.registry import NETWORKS, NetworkSpec
+from models.registry import NETWORKS
+from models.specs import NetworkSpec
 
 _WEIGHTS = {"minority": "Minority classes count more", "none": "All images count the same"}
 _HEAT = {
@@ -81,10 +82,10 @@ def _network_title(name: str) -> str:
 
 def _edit_protocol(base: Training, spec: NetworkSpec | None) -> Training:
     one, two, three = st.columns(3, gap="small")
-    smallest = 32 if spec is None else spec.minimum_size
     size = one.number_input("Image size (px)", 32, 1024, base.image_size, 32, key=draft.key("image_size"))
-    if size < smallest:
-        one.error(f"At least {smallest} for this network.")
+    refusal = spec and spec.refusal_of(int(size))
+    if refusal:
+        one.error(f"Here {refusal}.")
     epochs = two.number_input("Epochs", 1, 500, base.epochs, key=draft.key("epochs"))
     batch = three.number_input("Batch size", 2, 1024, base.batch_size, key=draft.key("batch_size"))
     one, two, three = st.columns(3, gap="small", vertical_alignment="bottom")
