@@ -64,11 +64,11 @@ def _predictions(
 
 
 def _open(paths: list[Path], refused: list[dict[str, str]]) -> "Iterator[tuple[str, np.ndarray[Any, Any]]]":
-    from covaudit.sources.images import open_image
+    from covaudit.sources.images import open_upload, read_file
 
     for path in paths:
         try:
-            yield str(path), open_image(path).pixels
+            yield str(path), open_upload(read_file(path), path.name).pixels
         except (BadImage, OSError) as error:
             sentence = str(error) if isinstance(error, BadImage) else f"It cannot be read: {error.strerror}."
             refused.append({"image": str(path), "reason": sentence})

@@ -17,7 +17,7 @@ from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
 from covaudit.sources.codestream import n_values
-from covaudit.sources.grey import Grey, luminance, stretch
+from covaudit.sources.grey import Decoded, Grey, luminance, stretch
 from covaudit.sources.refusals import MAX_PIXELS, check_size, refuse, refusing_damage
 
 _DEFLATED = ("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.8.1")
@@ -33,20 +33,27 @@ def measure_dicom(data: bytes) -> tuple[int, int]:
         return int(dataset.Columns), int(dataset.Rows)
 
 
-def open_dicom(data: bytes) -> tuple[Grey, list[str]]:
-    """Grey levels (H, W), light = dense, and what was done to get them. Raises BadImage."""
+def open_dicom(data: bytes) -> Decoded:
+    """Grey levels, light = dense. Raises BadImage."""
     with refusing_damage():
         dataset = _read(data)
         _check_codestream(dataset)
         stored = _decode(dataset)
         notes = _header_notes(dataset)
-        if stored.ndim == 3:
-            return luminance(stored), [*notes, "colour turned to grey"]
-        if stored.ndim != 2:
-            raise refuse("dicom_many_frames")
-        if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
-            return luminance(apply_color_lut(stored, dataset)[..., :3]), [*notes, "colour turned to grey"]
-        return _to_grey(stored, dataset, notes), notes
+        depth = int(dataset.get("BitsStored") or stored.itemsize * 8)
+        return Decoded(_flatten(stored, dataset, notes), notes, depth, int(dataset.get("SamplesPerPixel") or 1))
+
+
+def _flatten(stored: NDArray[Any], dataset: Dataset, notes: list[str]) -> Grey:
+    if stored.ndim not in (2, 3):
+        raise refuse("dicom_many_frames")
+    if stored.ndim == 3:
+        notes.append("colour turned to grey")
+        return luminance(stored)
+    if str(dataset.PhotometricInterpretation) == "PALETTE COLOR":
+        notes.append("colour turned to grey")
+        return luminance(apply_color_lut(stored, dataset)[..., :3])
+    return _to_grey(stored, dataset, notes)
 
 
 def _read(data: bytes) -> Dataset:

@@ -1,5 +1,7 @@
 """Any pixel values to 8-bit grey."""
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -7,6 +9,16 @@ from PIL import Image
 from covaudit.sources.refusals import refuse
 
 Grey = NDArray[np.uint8]
+
+
+class Decoded(NamedTuple):
+    """Grey levels (H, W), upright; what was done to get them; bits of each stored value and values of each pixel."""
+
+    pixels: Grey
+    notes: list[str]
+    depth: int
+    channels: int
+
 
 _ROWS = 256  # worked on at once: a whole float64 copy of a large film would take 400 MB
 

@@ -1,23 +1,42 @@
 """The one door for images: files of a source, uploads, DICOM. What comes through is 8-bit grey; the rest is refused.
 
 The format is decided by the content, never by the name. Sizes are checked in the header, before a pixel is decoded.
+What anyone may send, or what a web server shows, is opened by `open_upload` and `open_thumbnail`: in another process.
 """
 
+import hashlib
 import os
 import stat
-from pathlib import Path
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from covaudit.errors import BadImage
+from covaudit.sources.decoders import Decoders
 from covaudit.sources.dicom import measure_dicom, open_dicom
 from covaudit.sources.raster import measure_raster, open_raster
 from covaudit.sources.refusals import MAX_BYTES, REASONS, refuse
 
-__all__ = ["REASONS", "Measured", "Opened", "measure_image", "open_image", "read_file", "sniff"]
+__all__ = [
+    "REASONS",
+    "Measured",
+    "Opened",
+    "measure_image",
+    "open_image",
+    "open_thumbnail",
+    "open_upload",
+    "read_file",
+    "sniff",
+    "warm_up",
+]
 
-_SUFFIXES = {
+N_DECODERS = 2
+
+SUFFIXES: Mapping[str, str] = {
     ".png": "PNG",
     ".jpg": "JPEG",
     ".jpeg": "JPEG",
@@ -59,6 +78,8 @@ class Opened(NamedTuple):
     width: int
     height: int
     notes: tuple[str, ...]
+    depth: int  # bits of each stored value
+    channels: int  # as stored: 1 grey or palette, 3 colour, 4 with alpha or CMYK
 
 
 class Measured(NamedTuple):
@@ -73,11 +94,50 @@ def open_image(data: bytes | Path) -> Opened:
     """Decode a file or the bytes of one. Raises BadImage with one of `REASONS`, and nothing else."""
     content = read_file(data) if isinstance(data, Path) else data
     format = sniff(content)
-    pixels, notes = open_dicom(content) if format == "DICOM" else open_raster(content, format)
-    if isinstance(data, Path):
-        notes += _name_notes(data, format)
-    height, width = pixels.shape
-    return Opened(pixels, format, width, height, (*notes, *_look_notes(pixels)))
+    decoded = open_dicom(content) if format == "DICOM" else open_raster(content, format)
+    notes = [*decoded.notes, *(_name_notes(data.name, format) if isinstance(data, Path) else [])]
+    height, width = decoded.pixels.shape
+    notes += _look_notes(decoded.pixels)
+    return Opened(decoded.pixels, format, width, height, tuple(notes), decoded.depth, decoded.channels)
+
+
+def open_upload(data: bytes, name: str = "") -> Opened:
+    """The same as `open_image`, decoded in a process of its own with 2 GiB and 5 s. Raises BadImage.
+
+    Content that broke a decoder down is not given to another one.
+    """
+    sniff(data)  # most of what is no image needs no process to say so
+    content = hashlib.sha256(data).digest()
+    if content in _broke_a_decoder:
+        raise refuse("crashed")
+    try:
+        found, pixels = _decoders().ask({"do": "open"}, data)
+    except BadImage as error:
+        if error.reason == "crashed":
+            _broke_a_decoder.add(content)
+        raise
+    grey = np.frombuffer(pixels, np.uint8).reshape(found["height"], found["width"])
+    notes = (*found["notes"], *_name_notes(name, found["format"]))
+    return Opened(grey, found["format"], *grey.shape[::-1], notes, found["depth"], found["channels"])
+
+
+def open_thumbnail(path: Path, side: int) -> NDArray[np.uint8]:
+    """Grey levels (h, w) of a file, neither above `side`, decoded in a process of its own. Raises BadImage."""
+    found, pixels = _decoders().ask({"do": "thumbnail", "path": str(path), "side": side})
+    return np.frombuffer(pixels, np.uint8).reshape(found["height"], found["width"])
+
+
+def warm_up() -> None:
+    """Start a decoder process, which takes half a second, before the first image comes."""
+    _decoders().warm_up()
+
+
+@cache
+def _decoders() -> Decoders:
+    return Decoders(N_DECODERS)
+
+
+_broke_a_decoder: set[bytes] = set()
 
 
 def measure_image(data: bytes) -> Measured:
@@ -148,8 +208,8 @@ def _is_text(head: bytes) -> bool:
     return all(character.isprintable() or character in "\t\r\n\f" for character in text)
 
 
-def _name_notes(path: Path, format: str) -> list[str]:
-    said = _SUFFIXES.get(path.suffix.lower())
+def _name_notes(name: str, format: str) -> list[str]:
+    said = SUFFIXES.get(PurePath(name).suffix.lower())
     return [f"the name says {said}, the content is {format}"] if said not in (None, format) else []
 
 

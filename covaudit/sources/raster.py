@@ -6,11 +6,13 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import TiffImageFile
 
-from covaudit.sources.grey import Grey, stretch
+from covaudit.sources.grey import Decoded, Grey, stretch
 from covaudit.sources.refusals import check_size, refuse, refusing_damage
 
 _ORIENTATION = 0x0112
+_BITS_PER_SAMPLE = 258
 _SIDEWAYS = (5, 6, 7, 8)
 
 
@@ -21,15 +23,23 @@ def measure_raster(data: bytes, format: str) -> tuple[int, int]:
         return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
 
 
-def open_raster(data: bytes, format: str) -> tuple[Grey, list[str]]:
-    """Grey levels (H, W), upright, and what was done to get them. Raises BadImage."""
+def open_raster(data: bytes, format: str) -> Decoded:
+    """Grey levels, upright. Raises BadImage."""
     with _opened(data, format) as image:
+        facts = _depth(image, data), len(image.getbands())
         if format == "JPEG" and image.mode == "RGB":
             image.draft("L", image.size)  # libjpeg then decodes the luminance alone: the same grey in half the time
             with suppress(OSError):
-                return _decode(image)
+                return Decoded(*_decode(image), *facts)
     with _opened(data, format) as image:  # libjpeg refuses luminance alone for lossless JPEG
-        return _decode(image)
+        return Decoded(*_decode(image), *facts)
+
+
+def _depth(image: Image.Image, data: bytes) -> int:
+    """From the header, for Pillow gives 16-bit colour the mode of 8-bit colour."""
+    if isinstance(image, TiffImageFile):
+        return int(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))[0])
+    return data[24] if image.format == "PNG" and data[12:16] == b"IHDR" else 8
 
 
 def _decode(image: Image.Image) -> tuple[Grey, list[str]]:

@@ -26,6 +26,10 @@ REASONS: Mapping[str, str] = {
     "too_many_pixels": f"Images have at most {MAX_PIXELS // 10**6} million pixels here. Scale it down, or cut it out.",
     "too_small": f"Each side must have at least {MIN_SIDE} pixels. Give the image in its own size.",
     "not_finite": "Some pixels are not numbers (NaN or infinite). Save the image again without them.",
+    "too_slow": "Decoding took too long and was stopped. Save it as PNG, or try again when the machine is less busy.",
+    "out_of_memory": "Decoding needs more memory than it is given. Save the image as 8-bit grey PNG.",
+    "crashed": "The decoder broke down over this file; nothing else was touched. Save the image again as PNG.",
+    "busy": "Too many images are being opened at this moment. Try again in a minute.",
     "dicom_bare": "This looks like DICOM without its file header. Save it as a DICOM file (Part 10).",
     "dicom_deflated": "Deflated DICOM is not read, for a small file may hide a huge one. Save it uncompressed.",
     "dicom_no_image": "This DICOM file holds no image: it is a report, a directory or the like. Give the image file.",
@@ -53,7 +57,7 @@ def refusing_damage() -> Iterator[None]:
     """Whatever a decoder raises inside becomes BadImage: decoders raise nearly anything on damaged files."""
     try:
         yield
-    except BadImage:
+    except (BadImage, MemoryError):
         raise
     except Exception as error:
         _log.info("refused as damaged: %s", type(error).__name__)

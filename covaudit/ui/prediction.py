@@ -13,7 +13,7 @@ from covaudit.domain.run import Run
 from covaudit.errors import CovauditError
 from covaudit.explain.overlay import grey_png, overlay_png, reduce
 from covaudit.sources import phantom
-from covaudit.sources.images import open_image
+from covaudit.sources.images import Opened, open_upload, warm_up
 from covaudit.store import Store, results
 from covaudit.ui.components.images import ALPHA, show_colour_bar
 from covaudit.ui.components.probabilities import show_probabilities
@@ -44,6 +44,7 @@ class Image(NamedTuple):
 
 def pick_images() -> list[Image]:
     """Uploaded files and made-up examples."""
+    warm_up()
     files = st.file_uploader(
         "Images: PNG, JPEG, TIFF or DICOM",
         type=ACCEPTED,
@@ -55,18 +56,22 @@ def pick_images() -> list[Image]:
     examples = st.multiselect("Or made-up examples", list(EXAMPLES), key="examples", placeholder="Choose some")
     if len(files) > MAX_FILES:
         st.warning(f"{len(files)} files came; the first {MAX_FILES} are shown. Upload the others after them.")
-    opened = [open_upload(file.name, file.getvalue()) for file in files[:MAX_FILES]]
+    opened = [_open(file.name, file.getvalue()) for file in files[:MAX_FILES]]
     return [*opened, *(_draw(name) for name in examples)]
 
 
-@st.cache_data(max_entries=40, show_spinner="Opening the image …")
-def open_upload(name: str, data: bytes) -> Image:
-    """Decode a file, or say in one sentence why it is refused."""
+def _open(name: str, data: bytes) -> Image:
+    """Decode a file, or say in one sentence why it is refused: not remembered, for it may be better another time."""
     try:
-        opened = open_image(data)
+        opened = _opened(name, data)
     except CovauditError as error:
         return Image(name, None, refusal=str(error))
     return Image(name, opened.pixels, opened.notes)
+
+
+@st.cache_data(max_entries=40, show_spinner="Opening the image …")
+def _opened(name: str, data: bytes) -> Opened:
+    return open_upload(data, name)
 
 
 @st.cache_data(show_spinner=False)

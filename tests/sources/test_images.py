@@ -28,7 +28,7 @@ def refused(data):
 def test_8_bit_grey_comes_back_as_written(encode, ramp, format):
     opened = open_image(encode(ramp(64, 70), format))
     assert np.array_equal(opened.pixels, ramp(64, 70))
-    assert opened[1:] == (format, 70, 64, ())
+    assert opened[1:] == (format, 70, 64, (), 8, 1)
 
 
 def test_jpeg_is_the_grey_that_pillow_reads(encode, ramp):

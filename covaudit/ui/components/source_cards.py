@@ -10,10 +10,12 @@ import streamlit as st
 from covaudit.domain.labels import TITLES
 from covaudit.domain.source import Source
 from covaudit.errors import BadImage, CovauditError
-from covaudit.explain.overlay import png, reduce
+from covaudit.explain.overlay import SHOWN_SIZE, png, reduce
 from covaudit.sources.catalog import READERS, add_source, card_of
+from covaudit.sources.images import open_thumbnail
 from covaudit.sources.index import SourceIndex
 from covaudit.sources.radiograph import open_radiograph
+from covaudit.sources.readers.phantoms import SCHEME
 from covaudit.store import Store, sources
 from covaudit.ui import state
 from covaudit.ui.errors import show_error, shown_errors
@@ -134,7 +136,9 @@ def _show_thumbnail(source: Source, row: Mapping[Any, Any]) -> None:
 
 @st.cache_data(max_entries=500, show_spinner=False)
 def _thumbnail(path: str, sha256: str) -> bytes:
-    return png(reduce(open_radiograph({"path": path, "mask_path": None}).pixels))
+    if path.startswith(SCHEME):
+        return png(reduce(open_radiograph({"path": path, "mask_path": None}).pixels))
+    return png(open_thumbnail(Path(path), SHOWN_SIZE))
 
 
 def _show_remove(store: Store, source: Source) -> None:
