@@ -45,6 +45,12 @@ class BadImage(CovauditError):
         super().__init__(message)
 
 
+class BadArchive(CovauditError):
+    """An archive that is damaged, or would do harm if it were unpacked."""
+
+    code = "bad_archive"
+
+
 class BadState(CovauditError):
     """An action that the state of a run does not allow, such as cancelling a finished run."""
 
