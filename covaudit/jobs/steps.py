@@ -119,8 +119,8 @@ def score(
     task, progress = experiment.task, reporter.stage("scoring")
     logits = predict_logits(network, pixels.pixels, rows, device, on_progress=progress)
     found = probabilities(logits, task.is_multi_label)
-    kept = ["source", "image_id", "patient", "label", "class_name", "split"]
-    table = samples.iloc[rows][kept].reset_index(drop=True)
+    kept = ["source", "image_id", "patient", "label", "class_name", "split", "sex", "age", "view", "base_image"]
+    table = samples.iloc[rows][[name for name in kept if name in samples]].reset_index(drop=True)
     table["predicted"] = name_answers(found, task.classes, task.is_multi_label)
     table[[f"p_{name}" for name in task.classes]] = found
     if task.is_multi_label:

@@ -5,35 +5,56 @@ of patients, not of images, stands for the evidence.
 """
 
 from collections.abc import Mapping
-from math import isnan, sqrt
+from math import isnan, nan, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from covaudit.metrics.answers import Answers
+from covaudit.metrics.answers import Tested, n_patients
 from covaudit.metrics.intervals import LEVEL, UNDEFINED, Interval, square_and_add, wilson
-from covaudit.metrics.weighted import PROPORTIONS, Key, images_of
+from covaudit.metrics.keys import AVERAGED, Key
+
+_SHARES = frozenset(
+    {"accuracy", "sensitivity", "specificity", "ppv", "npv", "weighted_sensitivity", "micro_f1", "micro_ppv"}
+    | {"micro_sensitivity", "exact_match", "contradictions"}
+)
+# The mean of values in [0, 1] varies at most as much as a proportion does: Wilson is safe for these.
+_MEANS = frozenset({"brier", "ece", "hamming_loss"})
 
 
-def collapsed_interval(answers: Answers, key: Key, values: Mapping[Key, float]) -> Interval:
+def collapsed_interval(answers: Tested, key: Key, values: Mapping[Key, float]) -> Interval:
     """The interval of one metric of `values` (all metrics of the same images) without a bootstrap."""
     value = values[key]
     if isnan(value):
         return UNDEFINED
-    n = answers.n_patients(images_of(answers, key))
+    n = n_patients(answers, answers.images_of(key))
     patients = f"{n} patient{'s' * (n != 1)}"
-    # The mean of values in [0, 1] varies at most as much as a proportion does: Wilson is safe for Brier.
-    if key.metric in PROPORTIONS or key.metric == "brier":
+    average, _, metric = key.metric.partition("_")
+    if key.metric in _SHARES or key.metric in _MEANS:
         return wilson(value, n, f"wilson, {patients}")
-    if key.metric == "f1":
-        return _f1_interval(value, n, f"wilson of the Jaccard index, {patients}")
+    if key.metric in ("mcc", "kappa"):
+        return _agreement_interval(answers, value, values[Key("accuracy")], n, f"wilson of the accuracy, {patients}")
     if key.metric == "balanced_accuracy":
         return _mean_sensitivity_interval(answers, values, f"square-and-add of wilson, {patients}")
-    if key.class_index is None:
-        return _macro_interval(answers, key, values, f"mean of the classes' intervals, {patients}")
-    true = answers.truth == key.class_index
-    return auroc_interval(value, answers.n_patients(true), answers.n_patients(~true), f"newcombe, {patients}")
+    if average in ("macro", "weighted") and metric in AVERAGED:
+        return _mean_interval(answers, metric, average, values, f"mean of the classes' intervals, {patients}")
+    if key.class_index is not None:
+        return _class_interval(answers, key.metric, key.class_index, value, n, patients)
+    if key.metric in ("auroc", "auprc"):
+        return _mean_interval(answers, key.metric, "macro", values, f"mean of the classes' intervals, {patients}")
+    return Interval(nan, nan, f"no interval: nothing varies, {patients}")
+
+
+def _class_interval(answers: Tested, metric: str, index: int, value: float, n: int, patients: str) -> Interval:
+    true = answers.true(index)
+    if metric == "f1":
+        return _f1_interval(value, n, f"wilson of the Jaccard index, {patients}")
+    if metric == "auprc":
+        # A mean over the positives of values in [0, 1].
+        positive = n_patients(answers, true)
+        return wilson(value, positive, f"wilson, {positive} patient{'s' * (positive != 1)} of the class")
+    return auroc_interval(value, n_patients(answers, true), n_patients(answers, ~true), f"newcombe, {patients}")
 
 
 def auroc_interval(value: float, n_positive: int, n_negative: int, method: str) -> Interval:
@@ -52,6 +73,14 @@ def auroc_interval(value: float, n_positive: int, n_negative: int, method: str) 
     return Interval(low, high, method)
 
 
+def _agreement_interval(answers: Tested, value: float, accuracy: float, n: int, method: str) -> Interval:
+    # Kappa = (accuracy - chance) / (1 - chance), linear in the accuracy while the margins stay; MCC is the same where
+    # truth and prediction have the same margins, as they do without an error.
+    low, high, _ = wilson(accuracy, n)
+    slope = 1 / (1 - sum(float(answers.true(index).mean()) ** 2 for index in answers.present()))
+    return Interval(max(-1.0, value - slope * (accuracy - low)), min(1.0, value + slope * (high - accuracy)), method)
+
+
 def _f1_interval(value: float, n: int, method: str) -> Interval:
     # F1 = 2J / (1 + J), where J is the share of right ones among the images that are or are called the class
     # (Hand, Christen and Kirielle, Machine Learning 110 (2021) 451).
@@ -59,13 +88,18 @@ def _f1_interval(value: float, n: int, method: str) -> Interval:
     return Interval(2 * low / (1 + low), 2 * high / (1 + high), method)
 
 
-def _mean_sensitivity_interval(answers: Answers, values: Mapping[Key, float], method: str) -> Interval:
+def _mean_sensitivity_interval(answers: Tested, values: Mapping[Key, float], method: str) -> Interval:
     keys = [Key("sensitivity", index) for index in answers.present()]
     parts = [(1 / len(keys), values[key], collapsed_interval(answers, key, values)) for key in keys]
     return square_and_add(values[Key("balanced_accuracy")], parts, method)
 
 
-def _macro_interval(answers: Answers, key: Key, values: Mapping[Key, float], method: str) -> Interval:
-    metric = "f1" if key.metric == "macro_f1" else key.metric
-    bounds = [collapsed_interval(answers, Key(metric, index), values) for index in answers.present()]
-    return Interval(float(np.mean([b.low for b in bounds])), float(np.mean([b.high for b in bounds])), method)
+def _mean_interval(answers: Tested, metric: str, average: str, values: Mapping[Key, float], method: str) -> Interval:
+    present = answers.present()
+    bounds = [collapsed_interval(answers, Key(metric, index), values) for index in present]
+    weights = [1.0 if average == "macro" else float(answers.true(index).sum()) for index in present]
+    return Interval(
+        float(np.average([b.low for b in bounds], weights=weights)),
+        float(np.average([b.high for b in bounds], weights=weights)),
+        method,
+    )

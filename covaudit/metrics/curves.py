@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from covaudit.metrics.answers import read_answers
-from covaudit.metrics.weighted import Floats
+from covaudit.metrics.keys import Floats
 
 MAX_POINTS = 500
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.proportion import proportion_confint
 
-from covaudit.metrics.weighted import Floats, Key, Weights
+from covaudit.metrics.keys import Floats, Key, Weights
 
 LEVEL = 0.95
 N_RESAMPLES = 2_000
@@ -82,6 +82,26 @@ def percentile(values: Floats, method: str) -> Interval | None:
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     # 1e-9: equal metrics differ in the last bits from one resample to the next.
     return Interval(float(low), float(high), method) if high - low > 1e-9 else None
+
+
+def centred(values: Floats, value: float, method: str) -> Interval | None:
+    """`percentile` moved so that the median of the resamples lies on `value`, not below 0.
+
+    For a metric that resampling makes worse by itself, as the calibration error is: repeated images look like
+    miscalibrated bins, and the plain percentiles can leave out the value that they are about.
+    """
+    found = percentile(values, method)
+    if found is None:
+        return None
+    shift = float(np.nanmedian(values)) - value
+    return Interval(max(0.0, found.low - shift), max(value, found.high - shift), "centred " + method)
+
+
+def design_effect(values: Floats, share: float, n: int) -> float:
+    """How many times larger the variance of a share is, by the patient bootstrap `values`, than that of `n` independent
+    images: with a design effect of 2, n images tell as much as n / 2. NaN for a share of 0 or 1."""
+    variance = share * (1 - share) / n if n else 0.0
+    return float(np.nanvar(values)) / variance if variance else nan
 
 
 class MeanInterval(NamedTuple):

@@ -11,7 +11,7 @@ from scipy.stats import binomtest
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.seeds import derive_seed
 from covaudit.errors import CovauditError, clip
-from covaudit.metrics.answers import Answers, read_answers
+from covaudit.metrics.answers import Answers, is_clustered, n_patients, read_answers
 from covaudit.metrics.collapsed import collapsed_interval
 from covaudit.metrics.intervals import (
     N_RESAMPLES,
@@ -22,7 +22,8 @@ from covaudit.metrics.intervals import (
     percentile,
     square_and_add,
 )
-from covaudit.metrics.weighted import Floats, Key, Weights, meter
+from covaudit.metrics.keys import Floats, Key, Weights
+from covaudit.metrics.weighted import meter
 
 TEST_SPLITS = ("internal", "external")
 COMPARED = (Key("accuracy"), Key("balanced_accuracy"), Key("macro_f1"), Key("auroc"))
@@ -72,7 +73,7 @@ def compare_pair(
     values = [{key: float(found[0]) for key, found in meter(a)(_ones(a)).items()} for a in (one, two)]
     return Paired(
         n=one.n,
-        n_patients=one.n_patients(np.ones(one.n, dtype=bool)),
+        n_patients=n_patients(one),
         both_right=int((right_one & right_two).sum()),
         only_first=only_first,
         only_second=only_second,
@@ -159,7 +160,7 @@ def _unpaired(value: float, parts: list[tuple[float, float, Interval]]) -> Inter
 
 
 def _mcnemar_method(answers: Answers) -> str:
-    repeated = answers.n_patients(np.ones(answers.n, dtype=bool)) < answers.n
+    repeated = is_clustered(answers)
     return "exact McNemar" + ("; optimistic, for some patients have several images" if repeated else "")
 
 

@@ -1,153 +1,99 @@
-"""Everything that is said of a network in numbers: each metric of each split, source and class, with its interval."""
+"""Everything that is said of a network in numbers: each metric of each split, source, group and class, with its
+interval."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import isnan, nan
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
-from covaudit.domain.estimate import Estimate
-from covaudit.domain.seeds import derive_seed
-from covaudit.metrics.answers import Answers, read_answers
-from covaudit.metrics.collapsed import collapsed_interval
+from covaudit.domain.estimate import Estimate, Place
+from covaudit.metrics.attributes import groups_of
+from covaudit.metrics.group import Group, Plan, to_estimate
 from covaudit.metrics.intervals import (
     N_RESAMPLES,
     UNDEFINED,
     Interval,
-    bootstrap,
     bootstrap_method,
     percentile,
     square_and_add,
-    wilson,
 )
-from covaudit.metrics.weighted import OVERALL, PER_CLASS, PROPORTIONS, Floats, Key, images_of, meter
+from covaudit.metrics.keys import PER_CLASS, Key
 
 EVALUATED = ("val", "internal", "external")
+TESTS = ("internal", "external")
+OF_SOURCE = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "brier")
+OF_LABEL_SOURCE = ("exact_match", "hamming_loss", "macro_f1", "auroc", "brier")
+OF_GROUP = ("accuracy", "balanced_accuracy", "auroc")
+OF_LABEL_GROUP = ("exact_match", "macro_f1", "auroc")
 PER_SOURCE_AND_CLASS = ("sensitivity", "specificity")
-GAP = (Key("accuracy"), Key("balanced_accuracy"), Key("macro_f1"), Key("auroc"))
+GAP = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
+LABEL_GAP = ("exact_match", "balanced_accuracy", "macro_f1", "auroc")
 
 
 def evaluate(
     predictions: pd.DataFrame, classes: Sequence[str], seed: int, n_resamples: int = N_RESAMPLES
 ) -> list[Estimate]:
     """All estimates of a run, from the predictions table (columns source, patient, class_name, predicted, split and
-    `p_<class>`).
+    `p_<class>`; of a multi-label task also `t_<class>`; sex, age, view and base_image where they are known).
 
-    For val, internal and external: `OVERALL` over all images and per source, `PER_CLASS` per class, and
-    `PER_SOURCE_AND_CLASS` per source and class. For split `gap`, internal minus external: `GAP`, and the sensitivity
-    of each class. `n` counts the images of the metric's denominator (of both splits for the gap). Proportions have
-    Wilson's interval; where a patient has several images, and for all other metrics, it is the patient bootstrap. A
-    split without images has estimates too: NaN with n = 0. `method` of a NaN says why it is undefined.
+    For val, internal and external: `keys.OVERALL` (multi-label: `labels.OVERALL`) over all images, `PER_CLASS` per
+    class, the design effect where patients have several images; fewer metrics per source and, for the tests, per group
+    of sex, age and view. For split `gap`, internal minus external: `GAP`, and the sensitivity of each class. `n` counts
+    the images of the metric's denominator (of both splits for the gap).
+
+    Proportions have Wilson's interval, or the patient bootstrap where a patient has several images; AUROC has DeLong's
+    (by patient: Obuchowski's); all other metrics have the patient bootstrap. A split without images has estimates too:
+    NaN with n = 0. `method` of a NaN says why it is undefined.
 
     Raises `UnknownName` for a truth or prediction that is none of `classes`.
     """
-    plan = _Plan(tuple(classes), seed, n_resamples)
+    plan = Plan.of(predictions, classes, seed, n_resamples)
     splits = {split: predictions[predictions["split"] == split] for split in EVALUATED}
-    groups = {split: _Group.of(table, plan, split, None) for split, table in splits.items()}
-    found = [estimate for group in groups.values() for estimate in group.estimates(_overall_keys(plan))]
-    for split, table in splits.items():
-        for source, rows in table.groupby("source", sort=True, observed=True):
-            found += _Group.of(rows, plan, split, str(source)).estimates(_source_keys(plan))
-    return found + list(_gap(groups["internal"], groups["external"]))
+    whole = {split: Group.of(rows, plan, split) for split, rows in splits.items()}
+    found = [estimate for group in whole.values() for estimate in _whole(group)]
+    for split, rows in splits.items():
+        found += _narrowed(rows, plan, split)
+    return found + list(_gap(whole["internal"], whole["external"]))
 
 
-class _Plan(NamedTuple):
-    """What is the same for all groups of images."""
-
-    classes: tuple[str, ...]
-    seed: int
-    n_resamples: int
-
-    def of_classes(self, metrics: Iterable[str]) -> list[Key]:
-        return [Key(metric, index) for index in range(len(self.classes)) for metric in metrics]
+def _whole(group: Group) -> Iterator[Estimate]:
+    keys = [*map(Key, group.plan.overall), *group.plan.of_classes(PER_CLASS)]
+    yield from group.estimates(keys)
+    yield from group.design_effect()
 
 
-def _overall_keys(plan: _Plan) -> list[Key]:
-    return [*(Key(metric) for metric in OVERALL), *plan.of_classes(PER_CLASS)]
+def _narrowed(rows: pd.DataFrame, plan: Plan, split: str) -> Iterator[Estimate]:
+    of_classes = plan.of_classes(PER_SOURCE_AND_CLASS)
+    keys = [*map(Key, OF_LABEL_SOURCE if plan.is_multi_label else OF_SOURCE), *of_classes]
+    for source, part in rows.groupby("source", sort=True, observed=True):
+        yield from Group.of(part, plan, split, source=str(source)).estimates(keys)
+    keys = [*map(Key, OF_LABEL_GROUP if plan.is_multi_label else OF_GROUP), *of_classes]
+    for name, part in groups_of(rows) if split in TESTS else ():
+        yield from Group.of(part, plan, split, group=name).estimates(keys)
 
 
-def _source_keys(plan: _Plan) -> list[Key]:
-    return [*(Key(metric) for metric in OVERALL), *plan.of_classes(PER_SOURCE_AND_CLASS)]
-
-
-class _Group(NamedTuple):
-    """A group of images with every metric's value and its resampled values."""
-
-    plan: _Plan
-    split: str
-    source: str | None
-    answers: Answers
-    values: dict[Key, float]
-    resampled: dict[Key, Floats]
-
-    @classmethod
-    def of(cls, rows: pd.DataFrame, plan: _Plan, split: str, source: str | None) -> "_Group":
-        answers = read_answers(rows, plan.classes)
-        if not answers.n:
-            return cls(plan, split, source, answers, {}, {})
-        measure = meter(answers)
-        values = {key: float(value[0]) for key, value in measure(np.ones((1, answers.n), dtype=np.float32)).items()}
-        rng = np.random.default_rng(derive_seed(plan.seed, "intervals", split, source or ""))
-        return cls(plan, split, source, answers, values, bootstrap(measure, answers.patient, plan.n_resamples, rng))
-
-    def estimates(self, keys: Iterable[Key]) -> Iterator[Estimate]:
-        for key in keys:
-            value, interval, n = self.value(key), self.interval(key), self.n(key)
-            method = self.why_undefined(key) if isnan(value) else interval.method
-            yield _estimate(self.split, self.source, self.plan, key, value, interval._replace(method=method), n)
-
-    def value(self, key: Key) -> float:
-        return self.values.get(key, nan)
-
-    def n(self, key: Key) -> int:
-        return int(images_of(self.answers, key).sum())
-
-    def interval(self, key: Key) -> Interval:
-        if isnan(self.value(key)):
-            return UNDEFINED
-        mask = images_of(self.answers, key)
-        if key.metric in PROPORTIONS and self.answers.n_patients(mask) == mask.sum():
-            return wilson(self.values[key], int(mask.sum()))
-        method = bootstrap_method(self.plan.n_resamples, self.plan.seed)
-        return percentile(self.resampled[key], method) or collapsed_interval(self.answers, key, self.values)
-
-    def has_collapsed(self, key: Key) -> bool:
-        return percentile(self.resampled[key], "") is None
-
-    def why_undefined(self, key: Key) -> str:
-        present = [self.plan.classes[index] for index in self.answers.present()]
-        name = self.plan.classes[key.class_index] if key.class_index is not None else ""
-        if not present:
-            return "undefined: no image"
-        if key.metric in ("balanced_accuracy", "macro_f1", "auroc", "specificity") and len(present) == 1:
-            return f"undefined: only class {present[0]} has images"
-        if key.metric in ("ppv", "npv"):
-            return f"undefined: {'none' if key.metric == 'ppv' else 'every one'} was predicted {name}"
-        if name and name not in present:
-            return f"undefined: no image of class {name}"
-        return "undefined: the probabilities are not finite"
-
-
-def _gap(internal: _Group, external: _Group) -> Iterator[Estimate]:
+def _gap(internal: Group, external: Group) -> Iterator[Estimate]:
     plan = internal.plan
-    for key in (*GAP, *plan.of_classes(["sensitivity"])):
+    for key in (*map(Key, LABEL_GAP if plan.is_multi_label else GAP), *plan.of_classes(["sensitivity"])):
         value = internal.value(key) - external.value(key)
         reason = _why_no_gap(internal, external, key)
         interval = UNDEFINED._replace(method=reason) if reason else _gap_interval(internal, external, key)
-        yield _estimate("gap", None, plan, key, nan if reason else value, interval, internal.n(key) + external.n(key))
+        name = None if key.class_index is None else plan.classes[key.class_index]
+        n = internal.n(key) + external.n(key)
+        yield to_estimate(Place("gap", key.metric, class_name=name), nan if reason else value, interval, n)
 
 
-def _why_no_gap(internal: _Group, external: _Group, key: Key) -> str:
+def _why_no_gap(internal: Group, external: Group, key: Key) -> str:
     for group in (internal, external):
         if isnan(group.value(key)):
-            return f"{group.why_undefined(key)} ({group.split})"
-    if key.metric not in PROPORTIONS and internal.answers.present() != external.answers.present():
+            return f"{group.why_undefined(key)} ({group.place.split})"
+    same_classes = internal.answers.present() == external.answers.present()
+    if key.metric not in internal.plan.proportions and not same_classes:
         return "undefined: internal and external do not hold the same classes"
     return ""
 
 
-def _gap_interval(internal: _Group, external: _Group, key: Key) -> Interval:
+def _gap_interval(internal: Group, external: Group, key: Key) -> Interval:
     # The two splits share no patient: their bootstraps are independent, and any row of one goes with any of the other.
     if not internal.has_collapsed(key) and not external.has_collapsed(key):
         found = percentile(
@@ -158,22 +104,3 @@ def _gap_interval(internal: _Group, external: _Group, key: Key) -> Interval:
             return found
     parts = [(1.0, internal.values[key], internal.interval(key)), (-1.0, external.values[key], external.interval(key))]
     return square_and_add(internal.values[key] - external.values[key], parts, "square-and-add of both intervals")
-
-
-def _estimate(
-    split: str, source: str | None, plan: _Plan, key: Key, value: float, interval: Interval, n: int
-) -> Estimate:
-    # By dict: the field's alias, `class`, is no Python name, and mypy takes the alias for the argument's name.
-    return Estimate.model_validate(
-        {
-            "split": split,
-            "source": source,
-            "class": None if key.class_index is None else plan.classes[key.class_index],
-            "metric": key.metric,
-            "value": value,
-            "low": interval.low,
-            "high": interval.high,
-            "n": n,
-            "method": interval.method,
-        }
-    )

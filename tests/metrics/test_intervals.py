@@ -18,7 +18,8 @@ from covaudit.metrics.intervals import (
     square_and_add,
     wilson,
 )
-from covaudit.metrics.weighted import Key, meter
+from covaudit.metrics.keys import Key
+from covaudit.metrics.weighted import meter
 
 
 def answers_of(seed: int, n: int, k: int = 3) -> Answers:
