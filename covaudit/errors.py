@@ -63,6 +63,12 @@ class MissingArtifact(CovauditError):
     code = "missing_artifact"
 
 
+class DamagedDatabase(CovauditError):
+    """A database whose bytes are not what was written; the message says which backup to restore, and how."""
+
+    code = "damaged_database"
+
+
 class JobFailed(CovauditError):
     """A run that cannot go on; the message becomes the run's reason."""
 

@@ -46,10 +46,11 @@ def writing_whole(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         building.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
     if os.name == "nt":  # Windows cannot open a folder to sync it
         return
     handle = os.open(folder, os.O_RDONLY)
