@@ -6,7 +6,7 @@ import sys
 import typer
 
 from covaudit.commands import app as app_command
-from covaudit.commands import demo, machine, predict, presets, runs, show, sources
+from covaudit.commands import demo, keep, machine, predict, presets, runs, show, sources
 from covaudit.commands.base import FAILED, build_app, plain
 
 app = build_app(
@@ -25,6 +25,8 @@ app.command("cancel")(runs.cancel_run)
 app.command("retry")(runs.retry_run)
 app.command("predict")(predict.predict)
 app.command("compare")(show.compare_runs)
+app.command("backup")(keep.backup)
+app.command("restore")(keep.restore)
 app.command("worker")(machine.worker)
 app.command("doctor")(machine.doctor)
 

@@ -27,7 +27,8 @@ from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show", "run",
-    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "worker", "doctor",
+    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore",
+    "worker", "doctor",
 )  # fmt: skip
 YAML = """
 name: small

@@ -115,7 +115,7 @@ def state_text(run: "Run") -> str:
 
 def plain_run(run: "Run") -> dict[str, Any]:
     """A run as plain JSON, without its experiment."""
-    shown = run.model_dump(mode="json", exclude={"experiment"})
+    shown = run.model_dump(mode="json", exclude={"asked"})
     return {"run_id": shown.pop("id"), "name": run.name, **shown}
 
 

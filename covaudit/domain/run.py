@@ -1,11 +1,14 @@
 """A run: one execution of an experiment, in one or more attempts."""
 
+import json
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
 from covaudit.domain.experiment import Experiment
+from covaudit.errors import DamagedDatabase
 
 
 class RunState(StrEnum):
@@ -39,12 +42,15 @@ class Progress(BaseModel):
 
 
 class Run(BaseModel):
-    """A row of the run table. Times are UTC; `beat` is the last sign of life of the attempt's process."""
+    """A row of the run table. Times are UTC; `beat` is the last sign of life of the attempt's process.
+
+    `asked` is the experiment as canonical JSON; a list of a thousand runs has no need to understand them all.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
-    experiment: Experiment
+    asked: str
     state: RunState
     attempt: int
     created: datetime
@@ -56,9 +62,20 @@ class Run(BaseModel):
     progress: Progress = Progress()
     demo: bool = False
 
-    @property
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What was asked. Raises `DamagedDatabase` when the row holds no experiment."""
+        try:
+            return Experiment.model_validate_json(self.asked)
+        except ValueError as error:
+            raise DamagedDatabase(f"The experiment of run {self.id} cannot be read from the database.") from error
+
+    @cached_property
     def name(self) -> str:
-        return self.experiment.name
+        try:
+            return str(json.loads(self.asked)["name"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedDatabase(f"The experiment of run {self.id} cannot be read from the database.") from error
 
     def is_stale(self, now: datetime) -> bool:
         """Said to be running, yet silent for longer than `STALE_AFTER_S` seconds."""

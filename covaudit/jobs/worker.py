@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from covaudit.domain.run import Run, RunState
 from covaudit.errors import BadState, clip
-from covaudit.jobs import autostart, devices, engine
+from covaudit.jobs import autostart, devices, engine, upkeep
 from covaudit.jobs.endings import reason_of
 from covaudit.jobs.launchers import Attempt, Launcher
 from covaudit.jobs.launchers.choose import choose
@@ -43,6 +43,7 @@ def serve(
     lock, device = _take_device(settings, device)
     try:
         autostart.booted(settings, device)
+        upkeep.begin(store)
         worker = Worker(store, device, launch or choose(settings))
         worker.run(idle_exit_s)
     finally:

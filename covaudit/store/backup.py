@@ -69,6 +69,7 @@ def back_up(settings: Settings, target: Path | None = None, why: str = "manual")
             _dump_postgresql(settings, building)
         else:
             _copy_sqlite(source, building)
+        _sync_file(building)
         building.replace(target)
         sync_folder(target.parent)
     except OSError as error:
@@ -127,6 +128,7 @@ def restore(settings: Settings, named: Path) -> Path | None:
                 part.replace(kept.with_name(kept.name + end))
     building = path.with_name(f".{path.name}.{uuid4().hex[:8]}.part")
     _copy_sqlite(source, building)
+    _sync_file(building)
     building.replace(path)
     sync_folder(path.parent)
     return kept
@@ -136,7 +138,11 @@ def _copy_sqlite(source: Path, target: Path, journal_mode: str = "DELETE") -> No
     with closing(sqlite3.connect(source, timeout=30)) as opened, closing(sqlite3.connect(target, timeout=30)) as copy:
         opened.backup(copy)
         copy.execute(f"PRAGMA journal_mode={journal_mode}")  # DELETE: one file that can be carried about
-    with target.open("rb+") as file:
+
+
+def _sync_file(path: Path) -> None:
+    # Never for a database in use: to close a file of one's own frees the locks that SQLite holds on it.
+    with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 

@@ -1,7 +1,10 @@
 """Open the database and bring its tables up to date."""
 
+import logging
 import sqlite3
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,9 @@ from filelock import FileLock
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from covaudit.errors import CovauditError, clip
+from covaudit.errors import CovauditError, DamagedDatabase, clip
 from covaudit.settings import Settings
+from covaudit.store import health
 from covaudit.store.schema import REVISION
 
 BUSY_TIMEOUT_MS = 30_000
@@ -27,13 +31,22 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings) -> "Store":
-        """Make what is missing, migrate what is old, refuse what is newer. Raises `CovauditError`."""
+        """Make what is missing, migrate what is old after a backup, refuse what is newer or damaged.
+
+        Raises `CovauditError`.
+        """
         _make_workspace(settings.workspace)
+        health.check_place(settings)
+        health.check_file(settings)
         engine = build_engine(settings.database)
+        event.listen(engine, "handle_error", health.damage_of(settings))
         try:
             if _revision(engine) != REVISION:
                 with FileLock(settings.workspace / "store.lock", timeout=60):
-                    _upgrade(engine)
+                    _upgrade(engine, settings)
+        except CovauditError:
+            engine.dispose()
+            raise
         except SQLAlchemyError as error:
             engine.dispose()
             raise CovauditError(_cannot_open(settings, error)) from error
@@ -98,25 +111,70 @@ def _revision(engine: Engine) -> str | None:
         return None if found is None else str(found)
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, settings: Settings) -> None:
     found = _revision(engine)  # again: another process may have upgraded while this one waited for the lock
-    if found is not None and found > REVISION:
+    if found == REVISION:
+        return
+    from covaudit.store.migrations import upgrade
+
+    if found is not None:
+        check_revision(found)
+        _back_up_first(settings)
+    with engine.connect() as connection, _migrating(connection), connection.begin():
+        _take_write_lock(connection)
+        upgrade(connection)
+        _check_references(connection)
+
+
+def check_revision(found: str) -> None:
+    """Whether this version of CovAudit can read, or migrate, a database of a revision. Raises `CovauditError`."""
+    if found in {path.name.split("_")[0] for path in (Path(__file__).parent / "migrations" / "versions").glob("*.py")}:
+        return
+    if found.isdigit() and found > REVISION:
         raise CovauditError(
             f"The database has revision {clip(found)}, newer than {REVISION} of this version of CovAudit. "
             "Update CovAudit, or set COVAUDIT_WORKSPACE to another folder."
         )
-    if found != REVISION:
-        from covaudit.store.migrations import upgrade
+    raise DamagedDatabase(f"The database says that it has revision {clip(found)}, which there never was.")
 
-        with engine.begin() as connection:
-            _take_write_lock(connection)
-            upgrade(connection)
+
+def _back_up_first(settings: Settings) -> None:
+    from covaudit.store import backup
+
+    try:
+        backup.back_up(settings, why="migration")
+    except CovauditError as error:
+        if health.sqlite_path(settings) is not None:
+            raise
+        # PostgreSQL migrates in one transaction, and the one who runs it has backups of their own.
+        logging.getLogger(__name__).warning("No backup before the migration: %s", error)
+
+
+@contextmanager
+def _migrating(connection: Connection) -> Iterator[None]:
+    # Where SQLite cannot alter a table it is made anew and the old one dropped, and a drop deletes by cascade all that
+    # refers to its rows. The switch has no effect inside a transaction, so it is thrown before.
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.rollback()
+    try:
+        yield
+    finally:
+        connection.exec_driver_sql("PRAGMA foreign_keys=ON")
+        connection.rollback()
 
 
 def _take_write_lock(connection: Connection) -> None:
     if connection.dialect.name == "sqlite":
         # The driver begins no transaction before CREATE TABLE; without this a crash leaves half a schema.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _check_references(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite" and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise DamagedDatabase("The migration would lose rows that others refer to; the database is left as it was.")
 
 
 def _cannot_open(settings: Settings, error: SQLAlchemyError) -> str:

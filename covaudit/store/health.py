@@ -13,9 +13,11 @@ from covaudit.errors import CovauditError, DamagedDatabase, clip
 from covaudit.settings import Settings, default_database
 
 NETWORK_DISKS: Final = frozenset(
-    "nfs nfs3 nfs4 cifs smb smb2 smb3 smbfs afpfs afs ncpfs ceph lustre gpfs beegfs glusterfs "
-    "fuse.sshfs fuse.glusterfs fuse.ceph fuse.s3fs fuse.rclone fuse.gcsfuse".split()
-)
+    {
+        "nfs", "nfs3", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afpfs", "afs", "ncpfs", "ceph", "lustre",
+        "gpfs", "beegfs", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "fuse.ceph", "fuse.s3fs", "fuse.rclone",
+    }
+)  # fmt: skip
 """File systems on which SQLite's locks or its shared memory do not hold."""
 
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
@@ -113,7 +115,8 @@ def damage_of(settings: Settings) -> Any:
 
     def listen(context: ExceptionContext) -> Exception | None:
         code = getattr(context.original_exception, "sqlite_errorcode", None)
-        if code is None or code & 0xFF not in _DAMAGE:
+        is_broken_text = "Could not decode to UTF-8" in str(context.original_exception)
+        if not is_broken_text and (code is None or code & 0xFF not in _DAMAGE):
             return None
         return DamagedDatabase(f"The database is damaged ({clip(context.original_exception, 120)}). {cure(settings)}")
 

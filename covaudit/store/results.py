@@ -7,13 +7,13 @@ from math import isfinite, isnan, nan
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from covaudit.domain.estimate import Confusion, Estimate
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.run import RunState
 from covaudit.errors import BadState
-from covaudit.store import artifacts, runs, schema
+from covaudit.store import artifacts, integrity, runs, schema
 from covaudit.store.database import Store
 from covaudit.store.files import Shown, folder, heatmaps, pixels, predictions, regions, samples, shown
 
@@ -55,6 +55,7 @@ def write_outcome(store: Store, run_id: str, attempt: int, outcome: Outcome, fil
         _insert(connection, schema.confusion, [_confusion_row(run_id, item) for item in outcome.confusions])
         _insert(connection, schema.finding, [_finding_row(run_id, item) for item in outcome.findings])
         _insert(connection, schema.artifact, hashed)
+        integrity.seal(connection, run_id)
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
@@ -62,13 +63,12 @@ def write_outcome(store: Store, run_id: str, attempt: int, outcome: Outcome, fil
 
 def estimates(store: Store, run_id: str) -> list[Estimate]:
     """The run's estimates in the order they were written; empty before the run is done."""
-    rows = _rows(store, _of(schema.estimate, run_id))
-    return [_to_estimate(row) for row in rows]
+    return [_to_estimate(row) for row in _rows(store, schema.estimate, run_id)]
 
 
 def confusions(store: Store, run_id: str) -> list[Confusion]:
     """The run's confusion matrices."""
-    rows = _rows(store, _of(schema.confusion, run_id))
+    rows = _rows(store, schema.confusion, run_id)
     return [
         Confusion(split=row["split"], classes=json.loads(row["classes"]), counts=json.loads(row["counts"]))
         for row in rows
@@ -85,7 +85,7 @@ def findings(store: Store, run_id: str) -> list[AuditFinding]:
             detail=row["detail"],
             evidence=json.loads(row["evidence"]),
         )
-        for row in _rows(store, _of(schema.finding, run_id))
+        for row in _rows(store, schema.finding, run_id)
     ]
     return sorted(found, key=lambda finding: finding.severity.rank)
 
@@ -97,8 +97,12 @@ def summary(store: Store, run_id: str) -> dict[str, Any]:
 
 def summaries(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The summaries of several runs by their ids."""
-    query = select(schema.run.c.id, schema.run.c.summary).where(schema.run.c.id.in_(run_ids))
-    return {row["id"]: json.loads(row["summary"]) for row in _rows(store, query)}
+    t = schema.run.c
+    with store.engine.connect() as connection:
+        rows = connection.execute(select(t.id, t.summary, t.digests).where(t.id.in_(run_ids))).all()
+    for row in rows:
+        integrity.check(row.id, row.digests, "summary", integrity.digest([{"summary": row.summary}]))
+    return {row.id: json.loads(row.summary) for row in rows}
 
 
 def show(store: Store, run_id: str) -> dict[str, Any]:
@@ -129,13 +133,9 @@ def finite(value: Any) -> Any:
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
-def _of(table: Table, run_id: str) -> Select[Any]:
-    return select(table).where(table.c.run_id == run_id).order_by(table.c.number)
-
-
-def _rows(store: Store, query: Select[Any]) -> Sequence[Any]:
+def _rows(store: Store, table: Table, run_id: str) -> list[dict[str, Any]]:
     with store.engine.connect() as connection:
-        return connection.execute(query).mappings().all()
+        return integrity.read_rows(connection, table, run_id)
 
 
 def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]]) -> None:

@@ -17,8 +17,8 @@ from sqlalchemy import delete as sql_delete
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import EpochRecord, Progress, Run, RunState
-from covaudit.errors import BadState, UnknownName
-from covaudit.store import schema
+from covaudit.errors import BadState, DamagedDatabase, UnknownName, clip
+from covaudit.store import integrity, schema
 from covaudit.store.database import Store
 
 ACTIVE: Final = (RunState.RUNNING, RunState.CANCELLING)
@@ -29,6 +29,8 @@ MAX_LOSSES = 3
 LOST_TOO_OFTEN = (
     f"Its worker died {MAX_LOSSES + 1} times while it ran. The end of its log may say why; perhaps memory ran out."
 )
+
+_RESTORE = "The database is damaged: restore a backup, see python -m covaudit backup --list"
 
 _t = schema.run.c
 
@@ -227,7 +229,7 @@ def _present(run_id: str, attempt: int) -> Update:
 
 def _wait_again(ticket: str) -> dict[str, Any]:
     values: dict[str, Any] = {"state": RunState.QUEUED.value, "ticket": ticket, "queued": now(), "summary": "{}"}
-    values |= {"started": None, "finished": None, "beat": None, "reason": None, "device": None}
+    values |= {"digests": "{}", "started": None, "finished": None, "beat": None, "reason": None, "device": None}
     return values | {"stage": "", "done": 0, "total": 0}
 
 
@@ -246,7 +248,7 @@ def _null(value: Any) -> Any:
 
 _COLUMNS = (
     "id", "experiment", "state", "attempt", "created", "started", "finished", "beat", "device", "reason", "demo",
-    "stage", "done", "total",
+    "stage", "done", "total", "digests",
 )  # fmt: skip
 
 
@@ -262,13 +264,12 @@ def _to_run(row: Row[Any]) -> Run:
 def _build_run(values: tuple[Any, ...]) -> Run:
     # A page lists the same rows every second, and most runs are finished and change no more.
     plain = dict(zip(_COLUMNS, values, strict=True))
+    digests = plain.pop("digests")
+    if plain["state"] == RunState.DONE:
+        integrity.check(plain["id"], digests, "head", integrity.digest_of_head(plain))
     progress = {name: plain.pop(name) for name in ("stage", "done", "total")}
-    plain["experiment"] = _experiment(plain["experiment"])
-    plain["state"] = RunState(plain["state"])
-    # model_construct, for validation would check the experiment a second time.
-    return Run.model_construct(**plain, progress=Progress(**progress))
-
-
-@lru_cache(maxsize=4096)
-def _experiment(canonical: str) -> Experiment:
-    return Experiment.model_validate_json(canonical)
+    try:
+        plain["state"] = RunState(plain["state"])
+    except ValueError as error:
+        raise DamagedDatabase(f"Run {clip(plain['id'])} has the state {clip(plain['state'])}. {_RESTORE}") from error
+    return Run.model_construct(asked=plain.pop("experiment"), **plain, progress=Progress(**progress))

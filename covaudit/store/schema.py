@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0002"
+REVISION = "0003"
 """The newest revision; a test holds that it is the head of the migrations."""
 
 metadata = MetaData()
@@ -64,9 +64,11 @@ run = Table(
     Column("total", Integer, nullable=False, default=0),
     Column("demo", Boolean, nullable=False, default=False),
     Column("summary", Text, nullable=False, default="{}"),
+    Column("digests", Text, nullable=False, default="{}", server_default="{}"),
 )
 """`number` orders runs without trusting a clock. `ticket` is the id of the run's present entry in the queue: whoever
-holds another ticket may not work on it. `losses` counts the workers that died under the present ticket."""
+holds another ticket may not work on it. `losses` counts the workers that died under the present ticket. `digests` are
+those of a finished run's rows, see `store.integrity`."""
 
 epoch = Table(
     "epoch",

@@ -25,7 +25,7 @@ from covaudit.store.runs import now
     ],
 )
 def test_an_exit_code_in_words(code: int, words: str, tmp_path: Path, ask: Callable[..., Experiment]) -> None:
-    run = Run(id="abc", experiment=ask(), state=RunState.RUNNING, attempt=1, created=now())
+    run = Run(id="abc", asked=ask().canonical_json(), state=RunState.RUNNING, attempt=1, created=now())
     assert words in reason_of(run, code, tmp_path)
     (tmp_path / "reason.txt").write_text("Its own words.\n")
     assert reason_of(run, code, tmp_path) == "Its own words."

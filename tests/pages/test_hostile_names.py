@@ -28,7 +28,7 @@ def hostile(filled):
     sources.add(filled, Source(name=HOSTILE[:80], reader="folders", path=str(filled.workspace)))
     from sqlalchemy import insert
 
-    from covaudit.store import schema
+    from covaudit.store import integrity, schema
 
     finding = AuditFinding(
         check="x", severity=Severity.CRITICAL, title=HOSTILE, detail=HOSTILE, evidence={HOSTILE: HOSTILE}
@@ -36,6 +36,7 @@ def hostile(filled):
     row = finding.model_dump(mode="json") | {"run_id": SINGLE.id, "evidence": json.dumps(finding.evidence)}
     with filled.engine.begin() as connection:
         connection.execute(insert(schema.finding).values(**row))
+        integrity.seal(connection, SINGLE.id)
     return filled
 
 

@@ -1,0 +1,66 @@
+"""What keeps a workspace in order: backups, and a restore that no worker is in the way of."""
+
+import logging
+import socket
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from covaudit.errors import BadState, CovauditError
+from covaudit.settings import Settings
+from covaudit.store import Store, backup, health, workers
+
+log = logging.getLogger("covaudit.worker")
+
+
+def begin(store: Store) -> None:
+    """What a worker does before its first run. A failure is logged and stops nothing."""
+    try:
+        made = backup.back_up_daily(store.settings)
+    except (CovauditError, OSError) as error:
+        log.warning("No daily backup: %s", error)
+        return
+    if made is not None:
+        log.info("Backup of the database: %s", made.name)
+
+
+def restore(settings: Settings, named: Path) -> Path | None:
+    """Put a backup in the place of the database; returns where what it replaced is kept. Raises `CovauditError`."""
+    alive = living_workers(settings)
+    if alive:
+        raise BadState(
+            f"Workers live: {', '.join(alive)}. Stop them first, for they would go on with runs of the database that "
+            "is replaced."
+        )
+    kept = backup.restore(settings, named)
+    Store.open(settings).close()  # brings an older backup up to date
+    return kept
+
+
+def living_workers(settings: Settings) -> list[str]:
+    """Workers of this host, by the locks they hold, and of other hosts, by their signs of life."""
+    found = [_device_of(path) for path in sorted(settings.workspace.glob("worker-*.lock")) if _is_held(path)]
+    path = health.sqlite_path(settings)
+    if path is not None and not path.exists():
+        return found
+    try:
+        store = Store.open(settings)
+    except CovauditError:
+        return found  # a damaged database; the locks have told what can be known
+    here, moment = socket.gethostname(), datetime.now(UTC)
+    elsewhere = [one.id for one in workers.listing(store) if one.is_alive(moment) and one.host != here]
+    store.close()
+    return found + elsewhere
+
+
+def _device_of(lock: Path) -> str:
+    return f"{socket.gethostname()}:{lock.stem.removeprefix('worker-')}"
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        with FileLock(path).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
