@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Mixture
 from covaudit.domain.task import Task
+from covaudit.domain.training import Training as Training
 from covaudit.errors import BadExperiment, UnknownName, clip
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -58,21 +59,6 @@ class Split(BaseModel):
         if self.method in ("independent", "leave-one-source-out") and self.folds != 1:
             raise ValueError(f"the method {self.method} takes no folds; leave folds at 1")
         return self
-
-
-class Training(BaseModel):
-    """The training protocol; every field is visible and changeable in Compose."""
-
-    model_config = _FROZEN
-
-    image_size: int = Field(default=128, ge=32, le=1024)
-    epochs: int = Field(default=8, ge=1, le=500)
-    batch_size: int = Field(default=32, ge=2, le=1024)
-    lr: float = Field(default=1e-3, gt=0, le=1)
-    weight_decay: float = Field(default=1e-2, ge=0, le=1)
-    class_weights: Literal["minority", "none"] = "minority"
-    augment: bool = True
-    pretrained: Literal["none", "imagenet"] = "none"
 
 
 HEAT_METHODS: Mapping[str, str] = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
@@ -190,6 +176,7 @@ class Experiment(BaseModel):
         """YAML that `from_yaml` reads back to an equal experiment, with every field that matters spelled out."""
         plain = self.model_dump(mode="json", exclude_none=True)
         plain["task"] = self.task.name if self._has_named_task() else plain["task"]
+        plain["training"] = self.training.to_plain()
         plain = {key: value for key, value in plain.items() if value not in ("", [])}
         return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 

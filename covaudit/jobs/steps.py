@@ -20,7 +20,8 @@ from covaudit.sources.sampling import choose
 from covaudit.store import runs
 from covaudit.store import sources as source_table
 from covaudit.store.database import Store
-from covaudit.training.loop import TrainingData, fit
+from covaudit.training.learner import TrainingData
+from covaudit.training.loop import fit
 from covaudit.training.network_file import NetworkFile
 from covaudit.training.pixels import PixelSet
 from covaudit.training.predict import name_answers, predict_logits, probabilities

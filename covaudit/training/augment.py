@@ -1,7 +1,7 @@
 """Random changes of a training batch that leave the anatomy plausible; every image gets its own draw.
 
-Flips are left out: a mirrored film shows a heart on the wrong side. Exposure changes (contrast, brightness, gamma) are
-as wide as those between real machines.
+By default no film is flipped, for a mirrored one shows the heart on the wrong side; and exposure changes (contrast,
+brightness, gamma) are as wide as those between real machines.
 """
 
 import math
@@ -10,18 +10,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_ROTATION_DEGREES = 7.0
-_SHIFT = 0.05
-_SCALE = 0.08
-_GAMMA = 0.35
-_CONTRAST = 0.2
-_BRIGHTNESS = 0.1
-_NOISE = 0.03
+from covaudit.domain.training import Augmentation
+
+USUAL = Augmentation()
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator, reach: Augmentation = USUAL) -> Tensor:
     """Grey levels (N, 1, H, W) in [0, 1], geometrically and photometrically changed; same shape and range."""
-    return _expose(_move(images, generator), generator)
+    return _expose(_move(images, generator, reach), generator, reach)
 
 
 def _uniform(n: int, reach: float, generator: torch.Generator, device: torch.device) -> Tensor:
@@ -29,15 +25,18 @@ def _uniform(n: int, reach: float, generator: torch.Generator, device: torch.dev
     return ((torch.rand(n, generator=generator) * 2 - 1) * reach).to(device)
 
 
-def _move(images: Tensor, generator: torch.Generator) -> Tensor:
+def _move(images: Tensor, generator: torch.Generator, reach: Augmentation) -> Tensor:
     n, device = len(images), images.device
-    angle = _uniform(n, math.radians(_ROTATION_DEGREES), generator, device)
-    scale = 1 + _uniform(n, _SCALE, generator, device)
-    shift_x, shift_y = (_uniform(n, 2 * _SHIFT, generator, device) for _ in range(2))
+    angle = _uniform(n, math.radians(reach.rotation), generator, device)
+    scale = 1 + _uniform(n, reach.scale, generator, device)
+    shift_x, shift_y = (_uniform(n, 2 * reach.shift, generator, device) for _ in range(2))
+    # As Keras shears: the angle of the vertical axis alone.
+    slant = angle + _uniform(n, math.radians(reach.shear), generator, device) if reach.shear else angle
+    across, down = (_flips(n, chance, generator, device) for chance in (reach.horizontal_flip, reach.vertical_flip))
     rows = torch.stack(
         [
-            torch.stack([scale * angle.cos(), -scale * angle.sin(), shift_x], dim=1),
-            torch.stack([scale * angle.sin(), scale * angle.cos(), shift_y], dim=1),
+            torch.stack([across * scale * angle.cos(), -down * scale * slant.sin(), shift_x], dim=1),
+            torch.stack([across * scale * angle.sin(), down * scale * slant.cos(), shift_y], dim=1),
         ],
         dim=1,
     )
@@ -45,11 +44,18 @@ def _move(images: Tensor, generator: torch.Generator) -> Tensor:
     return functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
 
 
-def _expose(images: Tensor, generator: torch.Generator) -> Tensor:
+def _flips(n: int, chance: float, generator: torch.Generator, device: torch.device) -> Tensor:
+    """(N,) of 1 and, with this chance, -1."""
+    if not chance:
+        return torch.ones(n, device=device)
+    return torch.where(torch.rand(n, generator=generator) < chance, -1.0, 1.0).to(device)
+
+
+def _expose(images: Tensor, generator: torch.Generator, reach: Augmentation) -> Tensor:
     n, device = len(images), images.device
-    gamma = torch.exp(_uniform(n, _GAMMA, generator, device)).view(-1, 1, 1, 1)
-    contrast = (1 + _uniform(n, _CONTRAST, generator, device)).view(-1, 1, 1, 1)
-    brightness = _uniform(n, _BRIGHTNESS, generator, device).view(-1, 1, 1, 1)
-    strength = _NOISE * torch.rand((n, 1, 1, 1), generator=generator).to(device)
+    gamma = torch.exp(_uniform(n, reach.gamma, generator, device)).view(-1, 1, 1, 1)
+    contrast = (1 + _uniform(n, reach.contrast, generator, device)).view(-1, 1, 1, 1)
+    brightness = _uniform(n, reach.brightness, generator, device).view(-1, 1, 1, 1)
+    strength = reach.noise * torch.rand((n, 1, 1, 1), generator=generator).to(device)
     noise = torch.randn(images.shape, generator=generator).to(device) * strength
     return ((images.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness + noise).clamp(0, 1)

@@ -23,6 +23,21 @@ def normalise(images: Tensor) -> Tensor:
     return (images - MEAN) / SPREAD
 
 
+def balanced_rows(
+    rows: Rows, label_sets: NDArray[np.int64] | None, sources: NDArray[np.int64] | None, seed: int
+) -> Rows:
+    """As many rows as came, drawn with replacement: within every label set each source is drawn equally often, and the
+    label sets keep their shares."""
+    if label_sets is None or sources is None:
+        return rows
+    labels, places = label_sets[rows], sources[rows]
+    _, cell, sizes = np.unique(np.stack([labels, places]), axis=1, return_inverse=True, return_counts=True)
+    _, label, totals = np.unique(labels, return_inverse=True, return_counts=True)
+    n_sources = np.array([len(np.unique(places[label == one])) for one in range(len(totals))])
+    chance = totals[label] / len(rows) / n_sources[label] / sizes[cell.ravel()]
+    return np.random.default_rng(seed).choice(rows, len(rows), p=chance / chance.sum())
+
+
 def batches(rows: Rows, size: int, seed: int | None = None) -> Iterator[Rows]:
     """Row numbers in batches; shuffled when a seed is given. A last batch of one is joined to the one before it, for
     batch norm cannot learn from a single image."""

@@ -1,38 +1,25 @@
 """The training loop: a generator of `EpochRecord`. It knows neither store nor page."""
 
-import copy
-import math
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor, nn
-from torch.nn import functional
 
-from covaudit.domain.experiment import Training
 from covaudit.domain.run import EpochRecord
-from covaudit.domain.seeds import derive_seed
+from covaudit.domain.training import Training
 from covaudit.errors import JobFailed
 from covaudit.training.augment import augment
-from covaudit.training.loaders import Rows, batches, normalise, to_images
+from covaudit.training.checkpoint import Checkpoint
+from covaudit.training.learner import Learner, TrainingData, Validation
+from covaudit.training.loaders import Rows, normalise, to_images
 from covaudit.training.predict import predict_logits
+from covaudit.training.schedule import is_finite, learning_rate
 
-
-class TrainingData(NamedTuple):
-    """`pixels` (N, S, S) grey levels and the rows of the train and val splits.
-
-    `targets` are class numbers (N,), or for a multi-label task a 0 or 1 for each class (N, K).
-    """
-
-    pixels: NDArray[np.uint8]
-    targets: NDArray[np.int64]
-    train: Rows
-    val: Rows
-    n_classes: int
+OnStep = Callable[[int, int], None]
 
 
 def fit(
@@ -41,95 +28,139 @@ def fit(
     training: Training,
     seed: int,
     device: torch.device,
-    on_step: Callable[[int, int], None] = lambda step, steps: None,
+    on_step: OnStep = lambda step, steps: None,
+    *,
+    resume: Checkpoint | None = None,
+    on_checkpoint: Callable[[Checkpoint], None] = lambda checkpoint: None,
+    on_note: Callable[[str], None] = lambda sentence: None,
 ) -> Iterator[EpochRecord]:
-    """Train `network` in place, one record an epoch; when exhausted it holds the weights of the best epoch.
+    """Train `network` in place, one record an epoch; when exhausted it holds the weights that the protocol keeps.
 
-    Best is the highest validation balanced accuracy, then the lowest validation loss. AdamW with one cycle.
+    `on_checkpoint` gets where the training stands after each epoch, before that epoch's record is given out. With
+    `resume` the records of the epochs done come first, and then, on the CPU, the same weights to the last bit as if it
+    had never stopped; a checkpoint of another training is not used. `on_note` gets sentences for the log.
 
     Raises:
-        JobFailed: the loss is no longer finite.
+        JobFailed: the loss is no longer finite, or memory ran out.
     """
-    torch.manual_seed(derive_seed(seed, "torch"))
-    draws = torch.Generator().manual_seed(derive_seed(seed, "augment"))
-    weights = class_weights(data.targets[data.train], data.n_classes, training.class_weights).to(device)
-    steps = len(list(batches(data.train, training.batch_size, seed)))
-    optimiser = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, training.lr, total_steps=steps * training.epochs)
-    best: tuple[float, float] = (-1.0, -math.inf)
-    best_state: dict[str, Tensor] = {}
-    for epoch in range(training.epochs):
-        begun = time.monotonic()
-        network.train()
-        total = 0.0
-        for step, rows in enumerate(batches(data.train, training.batch_size, derive_seed(seed, "shuffle", epoch))):
-            images = to_images(data.pixels[rows], device)
-            images = augment(images, draws) if training.augment else images
-            targets = torch.from_numpy(data.targets[rows]).to(device)
-            optimiser.zero_grad(set_to_none=True)
-            loss = loss_of(network(normalise(images)), targets, weights)
-            if not bool(torch.isfinite(loss)):
-                raise JobFailed(_diverged(epoch, step, training.lr))
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-            total += float(loss.detach()) * len(rows)
-            on_step(epoch * steps + step + 1, steps * training.epochs)
-        val_loss, score = _validate(network, data, weights, training.batch_size, device)
-        is_best = (score, -val_loss) > best
-        if is_best:
-            best, best_state = (score, -val_loss), copy.deepcopy(network.state_dict())
-        yield EpochRecord(
-            epoch=epoch + 1,
-            train_loss=total / len(data.train),
-            val_loss=val_loss,
-            val_balanced_accuracy=score,
-            lr=float(schedule.get_last_lr()[0]),
-            seconds=time.monotonic() - begun,
-            is_best=is_best,
-        )
-    network.load_state_dict(best_state)
+    learner = Learner(network, data, training, seed, device)
+    if resume is not None and resume.key == learner.key():
+        learner.restore(resume)
+        yield from learner.records
+    while not learner.is_done:
+        record, found = _run_epoch(learner, on_step, on_note)
+        record = learner.finish_epoch(record, found)
+        on_checkpoint(learner.checkpoint())
+        yield record
+    network.load_state_dict(learner.best_state)
 
 
-def loss_of(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-    """Cross entropy of class numbers (N,); for zeros and ones (N, K) the mean binary cross entropy of all outputs,
-    where `weights` play no part, as in paper 2."""
-    if targets.ndim == 1:
-        return functional.cross_entropy(logits, targets, weight=weights)
-    return functional.binary_cross_entropy_with_logits(logits, targets.float())
+def _run_epoch(learner: Learner, on_step: OnStep, on_note: Callable[[str], None]) -> tuple[EpochRecord, Validation]:
+    begun = time.monotonic()
+    learner.network.train()
+    total, seen, done = 0.0, 0, learner.epoch * learner.steps
+    for step, rows in enumerate(learner.batches(learner.epoch)):
+        loss = _train_step(learner, rows, on_note)
+        if not np.isfinite(loss):
+            raise JobFailed(_diverged(learner, f", step {step + 1}"))
+        total, seen = total + loss * len(rows), seen + len(rows)
+        on_step(done + step + 1, learner.steps * learner.training.epochs)
+    rate = learning_rate(learner.optimiser)
+    found = _validate(learner)
+    if not (np.isfinite(found.loss) and is_finite(learner.network.parameters())):
+        raise JobFailed(_diverged(learner, ", after the last step"))
+    record = EpochRecord(
+        epoch=learner.epoch + 1,
+        train_loss=total / seen,
+        val_loss=found.loss,
+        val_balanced_accuracy=found.balanced_accuracy,
+        lr=rate,
+        seconds=time.monotonic() - begun,
+    )
+    return record, found
 
 
-def _balanced_accuracy(logits: NDArray[np.float32], targets: NDArray[np.int64]) -> float:
+def _train_step(learner: Learner, rows: Rows, on_note: Callable[[str], None]) -> float:
+    """One update of the weights; its loss. When the device's memory runs out, the batch is halved, once."""
+    try:
+        loss = _add_gradients(learner, rows)
+    except torch.OutOfMemoryError as error:
+        loss = _halve(learner, rows, error, on_note)
+    learner.optimiser.step()
+    if learner.cycle is not None:
+        learner.cycle.step()
+    return loss
+
+
+def _halve(learner: Learner, rows: Rows, error: Exception, on_note: Callable[[str], None]) -> float:
+    """The step again in two halves, and every step after it."""
+    if learner.parts > 1 or len(rows) < 4:
+        raise JobFailed(_out_of_memory(learner.training)) from error
+    learner.parts = 2
+    torch.cuda.empty_cache()
+    on_note(
+        f"The device's memory ran out with batches of {len(rows)} images: from here on each is computed in two "
+        "halves whose gradients are added. Batch norm sees the halves."
+    )
+    try:
+        return _add_gradients(learner, rows)
+    except torch.OutOfMemoryError as again:
+        raise JobFailed(_out_of_memory(learner.training)) from again
+
+
+def _add_gradients(learner: Learner, rows: Rows) -> float:
+    """Gradients of a batch from nothing, added up over `learner.parts` parts of it; its loss."""
+    learner.optimiser.zero_grad(set_to_none=True)
+    images, targets, groups = _load(learner, rows)
+    mass, total = learner.objective.mass(targets), torch.zeros((), device=learner.device)
+    for part in torch.arange(len(rows)).chunk(learner.parts):
+        chosen = slice(int(part[0]), int(part[-1]) + 1)
+        logits = learner.network(normalise(images[chosen]))
+        share = learner.objective.mass(targets[chosen]) / mass
+        loss = learner.objective.loss(logits, targets[chosen], groups[chosen]) * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    return float(total)
+
+
+def _load(learner: Learner, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
+    """Images (n, 1, S, S) in [0, 1], augmented if the protocol says so, targets and groups."""
+    data, training, device = learner.data, learner.training, learner.device
+    images = to_images(data.pixels[rows], device)
+    images = augment(images, learner.draws, training.augmentation) if training.augment else images
+    targets, groups = (torch.from_numpy(array[rows]).to(device) for array in (data.targets, learner.groups))
+    return images, targets, groups
+
+
+def _validate(learner: Learner) -> Validation:
+    """Loss, accuracy and balanced accuracy of the val split."""
+    data, size = learner.data, max(learner.training.batch_size // learner.parts, 1)
+    logits = torch.from_numpy(predict_logits(learner.network, data.pixels, data.val, learner.device, size))
+    targets = data.targets[data.val]
+    loss = learner.objective.plain_loss(logits, torch.from_numpy(targets))
+    told = logits.argmax(dim=1).numpy() if targets.ndim == 1 else (logits > 0).numpy()
+    return Validation(float(loss), float((told == targets).mean()), _balanced_accuracy(told, targets))
+
+
+def _balanced_accuracy(told: NDArray[np.generic], targets: NDArray[np.int64]) -> float:
     """Of the likeliest class; in a multi-label task the mean over the outputs that have both a 0 and a 1."""
     if targets.ndim == 1:
-        return float(balanced_accuracy_score(targets, logits.argmax(axis=1)))
-    told = [place for place in range(targets.shape[1]) if len(np.unique(targets[:, place])) == 2]
-    scores = [balanced_accuracy_score(targets[:, place], logits[:, place] > 0) for place in told]
+        return float(balanced_accuracy_score(targets, told))
+    both = [place for place in range(targets.shape[1]) if len(np.unique(targets[:, place])) == 2]
+    scores = [balanced_accuracy_score(targets[:, place], told[:, place]) for place in both]
     return float(np.mean(scores)) if scores else 0.0
 
 
-def class_weights(targets: NDArray[np.int64], n_classes: int, rule: str) -> Tensor:
-    """(K,) loss weights. `minority` is N_max / N_j, what paper 1's authors ran.
-
-    The paper prints N_j / N, which gives the majority more (papers' error E1).
-    """
-    counts = np.bincount(targets, minlength=n_classes) if targets.ndim == 1 else targets.sum(axis=0)
-    weights = counts.max() / np.maximum(counts, 1) if rule == "minority" else np.ones(n_classes)
-    return torch.as_tensor(weights, dtype=torch.float32)
-
-
-def _validate(
-    network: nn.Module, data: TrainingData, weights: Tensor, batch_size: int, device: torch.device
-) -> tuple[float, float]:
-    """Loss and balanced accuracy of the val split."""
-    logits = torch.from_numpy(predict_logits(network, data.pixels, data.val, device, batch_size))
-    targets = data.targets[data.val]
-    loss = loss_of(logits, torch.from_numpy(targets), weights.cpu())
-    return float(loss), _balanced_accuracy(logits.numpy(), targets)
-
-
-def _diverged(epoch: int, step: int, lr: float) -> str:
+def _diverged(learner: Learner, where: str) -> str:
+    kept = f" The weights after epoch {learner.epoch} are kept as a checkpoint." if learner.epoch else ""
     return (
-        f"Training diverged: the loss was not a finite number in epoch {epoch + 1}, step {step + 1}. "
-        f"Lower the learning rate (it is {lr:g}) and run again."
+        f"Training diverged: the loss was not a finite number in epoch {learner.epoch + 1}{where}. "
+        f"Lower the learning rate (it is {learner.training.lr:g}) and run again.{kept}"
+    )
+
+
+def _out_of_memory(training: Training) -> str:
+    return (
+        f"The device's memory ran out with batches of {training.batch_size} images of {training.image_size} px, and "
+        "with half of that too. Use a smaller batch size or image size, or a lighter network."
     )

@@ -1,5 +1,7 @@
 """The training loop learns what is there, repeats itself, and stops when it diverges."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -8,32 +10,13 @@ from torch import nn
 from covaudit.domain.experiment import Training
 from covaudit.domain.run import EpochRecord
 from covaudit.errors import JobFailed
+from covaudit.training.learner import TrainingData
 from covaudit.training.loaders import batches
-from covaudit.training.loop import TrainingData, class_weights, fit, loss_of
+from covaudit.training.loop import fit
+from covaudit.training.objective import Objective
 from covaudit.training.predict import name_answers, predict_logits, probabilities
 
 CPU = torch.device("cpu")
-
-
-def make_data(n: int = 120, size: int = 16, seed: int = 0) -> TrainingData:
-    """Class 1 has a bright upper half; half of the images train, half validate."""
-    draws = np.random.default_rng(seed)
-    targets = draws.integers(0, 2, n)
-    pixels = draws.integers(60, 120, (n, size, size)).astype(np.uint8)
-    pixels[targets == 1, : size // 2] += 100
-    return TrainingData(pixels, targets, np.arange(n // 2), np.arange(n // 2, n), 2)
-
-
-def make_network(seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    return nn.Sequential(
-        nn.Conv2d(1, 8, 5, stride=2),
-        nn.BatchNorm2d(8),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(32, 2),
-    )
 
 
 def train(network: nn.Module, data: TrainingData, **fields: float) -> list[EpochRecord]:
@@ -41,21 +24,21 @@ def train(network: nn.Module, data: TrainingData, **fields: float) -> list[Epoch
     return list(fit(network, data, training, seed=3, device=CPU))
 
 
-def test_it_learns_a_separable_class() -> None:
+def test_it_learns_a_separable_class(make_data: Any, make_network: Any) -> None:
     records = train(make_network(), make_data())
     assert [record.epoch for record in records] == [1, 2, 3, 4, 5, 6]
     assert max(record.val_balanced_accuracy for record in records) == 1.0
     assert records[-1].train_loss < records[0].train_loss
 
 
-def test_shuffled_labels_are_not_learned() -> None:
+def test_shuffled_labels_are_not_learned(make_data: Any, make_network: Any) -> None:
     data = make_data(400)
     shuffled = data._replace(targets=np.random.default_rng(9).permutation(data.targets))
     records = train(make_network(), shuffled, epochs=3)
     assert all(0.3 < record.val_balanced_accuracy < 0.7 for record in records)
 
 
-def test_the_same_seed_gives_the_same_weights() -> None:
+def test_the_same_seed_gives_the_same_weights(make_data: Any, make_network: Any) -> None:
     first, second = make_network(), make_network()
     train(first, make_data())
     train(second, make_data())
@@ -63,7 +46,7 @@ def test_the_same_seed_gives_the_same_weights() -> None:
         assert torch.equal(tensor, second.state_dict()[name]), name
 
 
-def test_the_network_ends_with_the_weights_of_the_best_epoch() -> None:
+def test_the_network_ends_with_the_weights_of_the_best_epoch(make_data: Any, make_network: Any) -> None:
     network, data = make_network(), make_data()
     states: list[dict[str, torch.Tensor]] = []
     best = -1
@@ -74,20 +57,13 @@ def test_the_network_ends_with_the_weights_of_the_best_epoch() -> None:
         assert torch.equal(tensor, states[best][name]), name
 
 
-def test_divergence_stops_the_run_with_a_cure() -> None:
+def test_divergence_stops_the_run_with_a_cure(make_data: Any, make_network: Any) -> None:
     data = make_data()
     network = make_network()
     with torch.no_grad():
         network[0].weight.fill_(float("inf"))
     with pytest.raises(JobFailed, match=r"Training diverged.*epoch 1, step 1. Lower the learning rate"):
         train(network, data)
-
-
-def test_class_weights_favour_the_minority() -> None:
-    # Paper 1's released notebook prints {0: 1.0, 1: 11.7} for 4,680 and 400 images.
-    targets = np.repeat([0, 1], [4680, 400])
-    assert class_weights(targets, 2, "minority").tolist() == pytest.approx([1.0, 11.7])
-    assert class_weights(targets, 2, "none").tolist() == [1.0, 1.0]
 
 
 def test_batches_cover_every_row_once_and_never_end_with_a_single_image() -> None:
@@ -98,7 +74,7 @@ def test_batches_cover_every_row_once_and_never_end_with_a_single_image() -> Non
     assert np.concatenate(list(batches(np.arange(9), 8))).tolist() == list(range(9))
 
 
-def test_prediction_does_not_depend_on_the_batch() -> None:
+def test_prediction_does_not_depend_on_the_batch(make_data: Any, make_network: Any) -> None:
     data, network = make_data(), make_network()
     whole = predict_logits(network, data.pixels, np.arange(40), CPU, batch_size=40)
     parts = predict_logits(network, data.pixels, np.arange(40), CPU, batch_size=7)
@@ -106,7 +82,7 @@ def test_prediction_does_not_depend_on_the_batch() -> None:
     np.testing.assert_allclose(probabilities(whole).sum(axis=1), 1, atol=1e-6)
 
 
-def test_two_outputs_are_learned_apart() -> None:
+def test_two_outputs_are_learned_apart(make_network: Any) -> None:
     """The first output tells a bright upper half, the second a bright left half; an image may have both."""
     draws = np.random.default_rng(0)
     targets = draws.integers(0, 2, (200, 2))
@@ -125,5 +101,6 @@ def test_two_outputs_are_learned_apart() -> None:
 def test_the_multi_label_loss_is_keras_binary_cross_entropy() -> None:
     # One image, outputs 0.8 and 0.3, truth 1 and 0: the mean of -log .8 and -log .7.
     logits = torch.logit(torch.tensor([[0.8, 0.3]]))
-    loss = loss_of(logits, torch.tensor([[1, 0]]), torch.tensor([5.0, 1.0]))
+    objective = Objective(Training(), np.array([[1, 0]]), 2, 1, CPU)
+    loss = objective.loss(logits, torch.tensor([[1, 0]]), torch.tensor([0]))
     assert float(loss) == pytest.approx(-(np.log(0.8) + np.log(0.7)) / 2, rel=1e-6)
