@@ -12,6 +12,7 @@ from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Mixture
 from covaudit.domain.task import Task
 from covaudit.domain.training import Training as Training
+from covaudit.domain.training import later_defaults
 from covaudit.errors import BadExperiment, UnknownName, clip
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +83,7 @@ _LATER: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("acknowledged",), ""),
     (("split", "folds"), 1),
     (("task", "vectors"), None),
+    *((("training", name), default) for name, default in later_defaults().items()),
 )
 
 

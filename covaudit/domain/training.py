@@ -129,3 +129,11 @@ class Training(BaseModel):
         nested = {key: value for key, value in plain.items() if isinstance(value, dict)}
         usual = Training().model_dump(mode="json")
         return {key: value for key, value in plain.items() if key not in nested or value != usual[key]}
+
+
+_FIRST = {"image_size", "epochs", "batch_size", "lr", "weight_decay", "class_weights", "augment", "pretrained"}
+
+
+def later_defaults() -> dict[str, Any]:
+    """The fields that the first protocols did not have, with what was done then, as plain JSON values."""
+    return {name: value for name, value in Training().model_dump(mode="json").items() if name not in _FIRST}

@@ -74,7 +74,7 @@ def train(
     store: Store, run_id: str, attempt: int, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet,
     device: torch.device, reporter: Reporter,
 ) -> nn.Module:  # fmt: skip
-    """A network trained on the train split, with the weights of its best validation epoch."""
+    """A network trained on the train split, with the weights that the protocol keeps."""
     torch.manual_seed(derive_seed(experiment.seed, "network"))
     torch.use_deterministic_algorithms(True, warn_only=True)
     task = experiment.task
@@ -85,9 +85,11 @@ def train(
         pretrained=experiment.training.pretrained == "imagenet",
     ).to(device)
     targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)
-    data = TrainingData(pixels.pixels, targets, rows_of(samples, "train"), rows_of(samples, "val"), len(task.classes))
+    label_sets, sources = (pd.factorize(samples[name])[0].astype(np.int64) for name in ("class_name", "source"))
+    parts = (rows_of(samples, "train"), rows_of(samples, "val"))
+    data = TrainingData(pixels.pixels, targets, *parts, len(task.classes), label_sets, sources)
     on_step = reporter.stage("training")
-    for record in fit(network, data, experiment.training, experiment.seed, device, on_step):
+    for record in fit(network, data, experiment.training, experiment.seed, device, on_step, on_note=reporter.log):
         runs.add_epoch(store, run_id, attempt, record)
         reporter.log(
             f"epoch {record.epoch}/{experiment.training.epochs}: train loss {record.train_loss:.3f}, "

@@ -1,5 +1,8 @@
 """Experiments: YAML in and out, identity, and errors that say what to do."""
 
+import hashlib
+import json
+
 import pytest
 
 from covaudit.domain.experiment import Experiment
@@ -101,3 +104,19 @@ def test_every_class_of_a_multi_label_task_must_be_drawn() -> None:
         Experiment.from_yaml(drawn.replace("label: NOR", "label: OVP"))
     with pytest.raises(CovauditError, match=r"Unknown class 'COVID'. Allowed: CVP, NOR, OBP, OVP"):
         Experiment.from_yaml(drawn.replace("label: CVP", "label: COVID"))
+
+
+def test_an_experiment_from_before_the_protocols_is_read_and_keeps_its_id() -> None:
+    """As the first release wrote it; its id was noted then."""
+    plain = {
+        "name": "Old", "task": {"name": "CL2", "classes": ["NCV", "CVP"]}, "test": [], "network": "resnet18",
+        "train": [{"source": "a", "label": "NCV", "limit": None}, {"source": "b", "label": "CVP", "limit": None}],
+        "split": {"method": "patient", "val": 0.2, "internal": 0.2},
+        "training": {"image_size": 128, "epochs": 8, "batch_size": 32, "lr": 0.001, "weight_decay": 0.01,
+                     "class_weights": "minority", "augment": True, "pretrained": "none"},
+        "explanation": {"method": "hires-cam"}, "seed": 0, "notes": "",
+    }  # fmt: skip
+    experiment = Experiment.from_plain(plain)
+    assert (experiment.training.optimiser, experiment.training.schedule) == ("adamw", "one-cycle")
+    written = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    assert experiment.id == hashlib.sha256(written.encode()).hexdigest()[:12]
