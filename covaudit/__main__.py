@@ -28,6 +28,7 @@ app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)
 app.command("worker")(machine.worker)
+app.command("workers")(machine.list_workers)
 app.command("doctor")(machine.doctor)
 
 

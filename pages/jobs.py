@@ -4,6 +4,7 @@ import streamlit as st
 
 from covaudit.store import runs
 from covaudit.ui import state
+from covaudit.ui.components.devices import show_devices
 from covaudit.ui.components.frame import empty, title
 from covaudit.ui.components.job_table import pick_job
 from covaudit.ui.components.progress import show_run
@@ -25,6 +26,8 @@ def live() -> None:
         empty("No run yet.", "Compose one", "pages/compose.py")
         return
     chosen = pick_job(store, found)
+    with st.expander("Devices", icon=":material/memory:"):
+        show_devices(store, is_work_waiting=bool(active_runs(found)))
     if chosen is not None:
         show_run(store, chosen)
 

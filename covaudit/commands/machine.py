@@ -63,6 +63,24 @@ def _tell_of_workers() -> None:
         raise typer.Exit(FAILED)
 
 
+def list_workers(as_json: AsJson = False) -> None:
+    """List the workers: on which host and device, whether they live, what they do, how busy the device is."""
+    from datetime import UTC, datetime
+
+    from covaudit.commands.base import open_store
+    from covaudit.store import workers
+
+    found, moment = workers.listing(open_store()), datetime.now(UTC)
+    if as_json:
+        plain = [worker._asdict() | {"is_alive": worker.is_alive(moment)} for worker in found]
+        print_json([{k: v.isoformat() if isinstance(v, datetime) else v for k, v in one.items()} for one in plain])
+    elif found:
+        rows = [(w.id, "alive" if w.is_alive(moment) else "gone", w.run_id or "-", w.load_words) for w in found]
+        print_table(rows, ("WORKER", "STATE", "RUN", "DEVICE"))
+    else:
+        typer.echo("No worker has started yet. The app and every queued run start those that are needed.")
+
+
 def doctor(as_json: AsJson = False) -> None:
     """Look at this machine. Shows what is installed, devices, database, workspace, free space."""
     checks = list(_look())

@@ -21,6 +21,7 @@ from covaudit.jobs.endings import reason_of
 from covaudit.jobs.launchers import Attempt, Launcher
 from covaudit.jobs.launchers.choose import choose
 from covaudit.jobs.launchers.local import GRACE_S
+from covaudit.jobs.load import measure
 from covaudit.jobs.rescue import Watch, rescue
 from covaudit.settings import Settings
 from covaudit.store import Store, artifacts, runs, workers
@@ -122,7 +123,7 @@ class Worker:
                 return
 
     def _beat(self) -> None:
-        workers.beat(self.store, self.id, self._current[0] if self._current else None)
+        workers.beat(self.store, self.id, self._current[0] if self._current else None, measure(self.device))
         if self._current:
             runs.beat(self.store, *self._current)
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-REVISION = "0003"
+REVISION = "0004"
 """The newest revision; a test holds that it is the head of the migrations."""
 
 metadata = MetaData()
@@ -161,5 +161,6 @@ worker = Table(
     Column("beat", Utc, nullable=False),
     Column("stopped", Utc),
     Column("run_id", String(32)),
+    Column("load", Text, nullable=False, server_default="{}"),
 )
 """No foreign key: a worker's row outlives the runs that it worked on."""

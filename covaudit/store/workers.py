@@ -1,6 +1,9 @@
 """The workers' signs of life, one row a host and device."""
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select, update
@@ -15,7 +18,8 @@ _w = schema.worker.c
 
 
 class Worker(NamedTuple):
-    """A worker process, past or present. `id` is <host>:<device>; `run_id` is what it works on; times are UTC."""
+    """A worker process, past or present. `id` is <host>:<device>; `run_id` is what it works on; times are UTC;
+    `load` is what `jobs.load.measure` told."""
 
     id: str
     host: str
@@ -25,6 +29,16 @@ class Worker(NamedTuple):
     beat: datetime
     stopped: datetime | None
     run_id: str | None
+    load: dict[str, Any]
+
+    @property
+    def load_words(self) -> str:
+        """'GPU 37 % busy, 2.1 of 85.9 GB, 55 °C'; nothing when nothing is known."""
+        if not self.load:
+            return ""
+        heat = f", {self.load['celsius']:.0f} °C" if "celsius" in self.load else ""
+        memory, total = (self.load[name] / 1e9 for name in ("memory", "memory_total"))
+        return f"{self.load['what']} {self.load['busy']:.0f} % busy, {memory:.1f} of {total:.1f} GB{heat}"
 
     def is_alive(self, moment: datetime) -> bool:
         """Not stopped, and heard of within `LOST_AFTER_S` seconds."""
@@ -40,10 +54,11 @@ def start(store: Store, worker_id: str, host: str, device: str, pid: int) -> Non
         connection.execute(insert(schema.worker).values(**row, started=moment, beat=moment))
 
 
-def beat(store: Store, worker_id: str, run_id: str | None) -> None:
-    """A sign of life, with the run that the worker works on."""
+def beat(store: Store, worker_id: str, run_id: str | None, load: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """A sign of life, with the run that the worker works on and how busy its device is."""
+    values = {"beat": now(), "run_id": run_id, "load": json.dumps(dict(load))}
     with store.engine.begin() as connection:
-        connection.execute(update(schema.worker).where(_w.id == worker_id).values(beat=now(), run_id=run_id))
+        connection.execute(update(schema.worker).where(_w.id == worker_id).values(**values))
 
 
 def stop(store: Store, worker_id: str) -> None:
@@ -56,4 +71,4 @@ def listing(store: Store) -> list[Worker]:
     """All workers that ever began, by id."""
     query = select(*(_w[name] for name in Worker._fields)).order_by(_w.id)
     with store.engine.connect() as connection:
-        return [Worker(*row) for row in connection.execute(query)]
+        return [Worker(*row)._replace(load=json.loads(row.load)) for row in connection.execute(query)]

@@ -5,7 +5,7 @@ import pytest
 from covaudit.domain.run import RunState
 from covaudit.errors import BadState
 from covaudit.jobs import submit
-from covaudit.store import runs
+from covaudit.store import runs, workers
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_silent_run_never_looks_alive(filled, made, open_page, seen):
         connection.execute(update(schema.run).where(schema.run.c.id == made.running.id).values(beat=long_ago))
     app = open_page("jobs", run=made.running.id)
     assert app.dataframe[0].value.set_index("Id").loc[made.running.id, "State"] == "▶ No sign of life"
-    assert "No sign of life since 5 min ago" in app.warning[0].value
+    assert "No sign of life since 5 min ago" in "".join(warning.value for warning in app.warning)
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do(filled, made, open_page, seen):
@@ -89,3 +89,19 @@ def test_an_action_that_is_refused_is_one_sentence(filled, made, open_page, monk
     app = open_page("jobs", run=made.queued.id)
     app.button(key="cancel").click().run()
     assert "Only a run that waits or runs can be cancelled" in app.error[0].value
+
+
+def test_a_device_is_shown_with_its_load_and_a_worker_that_is_gone_is_not(filled, made, open_page, seen):
+    load = {"what": "GPU", "busy": 37.0, "memory": 2_000_000_000, "memory_total": 80_000_000_000, "celsius": 55.0}
+    workers.start(filled, "here:cuda:0", "here", "cuda:0", 1)
+    workers.beat(filled, "here:cuda:0", made.running.id, load)
+    workers.start(filled, "here:cuda:1", "here", "cuda:1", 2)
+    workers.stop(filled, "here:cuda:1")
+    words = seen(open_page("jobs"))
+    assert "GPU 37 % busy, 2.0 of 80.0 GB, 55 °C" in words
+    assert "cuda:1" not in words
+    assert "Start one" not in words
+
+
+def test_work_without_a_worker_is_said_with_the_command(filled, open_page, seen):
+    assert "Start one: `python -m covaudit worker`" in seen(open_page("jobs"))
