@@ -21,6 +21,8 @@ NETWORK_DISKS: Final = frozenset(
 """File systems on which SQLite's locks or its shared memory do not hold."""
 
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+# Neither has a code of its own. Our statements name what the revision has: a column that is not there was lost.
+_BROKEN: Final = ("Could not decode to UTF-8", "no such column", "no such table")
 _sound: set[tuple[str, int]] = set()
 
 
@@ -115,8 +117,8 @@ def damage_of(settings: Settings) -> Any:
 
     def listen(context: ExceptionContext) -> Exception | None:
         code = getattr(context.original_exception, "sqlite_errorcode", None)
-        is_broken_text = "Could not decode to UTF-8" in str(context.original_exception)
-        if not is_broken_text and (code is None or code & 0xFF not in _DAMAGE):
+        is_broken = any(words in str(context.original_exception) for words in _BROKEN)
+        if not is_broken and (code is None or code & 0xFF not in _DAMAGE):
             return None
         return DamagedDatabase(f"The database is damaged ({clip(context.original_exception, 120)}). {cure(settings)}")
 
