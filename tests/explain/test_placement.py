@@ -37,6 +37,54 @@ def test_the_grid_of_the_light_network_is_that_of_its_valid_pools() -> None:
     assert grid.cells == 9
 
 
+@pytest.mark.parametrize(
+    ("name", "size", "expected"),
+    [
+        ("resnet18", 64, {"layer3": (0, 16)}),
+        # Squeeze and excitation sees the whole image; it says nothing of where a cell looks.
+        ("efficientnet_b1", 240, {"bn2": (0, 32), "blocks.4": (0, 16), "blocks.2": (0, 8)}),
+        # The unpadded stem: 2i + 1, 2i + 3, pooled 4i + 5, 4i + 9, pooled 8i + 13; then 16i + 21 and 32i + 37, each a
+        # window of 3 by 2, in one of the branches a pool that is no module.
+        pytest.param(
+            "inception_v3",
+            299,
+            {"Mixed_7c": (37, 32), "Mixed_6e": (21, 16), "Mixed_5d": (13, 8)},
+            marks=pytest.mark.slow,
+        ),
+        # The unpadded stem of Xception: 2i + 1, 2i + 3.
+        pytest.param(
+            "legacy_xception", 150, {"act4": (3, 32), "block11": (3, 16), "block2": (3, 8)}, marks=pytest.mark.slow
+        ),
+        # A transition pools 2 by 2: half a cell to the right each time, 0 + 2 + 4 + 8.
+        pytest.param(
+            "densenet121", 224, {"features.norm5": (14, 32), "features.denseblock3": (6, 16)}, marks=pytest.mark.slow
+        ),
+        # A padded 1x1 convolution starts one cell before its input; a pool of 2 by 2 adds half a cell.
+        ("darkcovidnet", 256, {"layers.6": (-8.5, 8), "layers.8": (-20.5, 16), "layers.12": (-76.5, 32)}),
+        # The paddings of ResNet and those of Xception (3 px apart) are seen together.
+        pytest.param(
+            "cvrnet",
+            64,
+            {"resnet.layer4": (0, 32), "xception.act4": (3, 32), "joined": (1.5, 32)},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("vgg19", 64, {"features.35": (7.5, 16), "features.26": (3.5, 8)}, marks=pytest.mark.slow),
+        pytest.param("resnet50", 64, {"layer4": (0, 32), "layer2": (0, 8)}, marks=pytest.mark.slow),
+        pytest.param("resnet152", 64, {"layer4": (0, 32)}, marks=pytest.mark.slow),
+        pytest.param("densenet169", 64, {"features.norm5": (14, 32)}, marks=pytest.mark.slow),
+        pytest.param("coronet", 150, {"xception.act4": (3, 32)}, marks=pytest.mark.slow),
+    ],
+)
+def test_the_grid_of_each_network_follows_from_its_paddings(
+    name: str, size: int, expected: dict[str, tuple[float, float]]
+) -> None:
+    network = build_network(name, 2, image_size=size)
+    for layer, (offset, stride) in expected.items():
+        grid = measure_grid(network, layer, size)
+        assert grid.stride == stride
+        assert grid.offset == pytest.approx(offset, abs=1.5 if layer == "joined" else 0.7)
+
+
 def test_measuring_leaves_the_network_as_it_was() -> None:
     network = build_network("efficient", 2)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
