@@ -1,6 +1,11 @@
 """A source: one provenance of images. The card says what is known of it before any pixel is read."""
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+Access = Literal["open", "registration", "kaggle", "made up", "unknown"]
+"""How a collection can be had: by `sources get` or a browser, after signing an agreement, with a Kaggle account."""
 
 
 class SourceCard(BaseModel):
@@ -16,6 +21,7 @@ class SourceCard(BaseModel):
     reference_standard: str
     confounders: tuple[str, ...] = ()
     publication: str = ""
+    access: Access = "unknown"
     obtain: str = ""
 
 
@@ -23,7 +29,7 @@ class Source(BaseModel):
     """A source that was added: its name, its folder and the reader that understands the folder.
 
     `path` is None for the phantom sources, which are generated. `columns` maps the index's columns (image, label,
-    patient, view, sex, age) to those of a CSV file, for the `csv` reader only.
+    patient, view, sex, age) to those of a CSV file, for the `csv` reader; `chexpert` takes `uncertain`, see there.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from covaudit.archives import is_archive
 from covaudit.domain.built_in import BUILT_IN
 from covaudit.domain.source import Source, SourceCard
 from covaudit.errors import BadSource, UnknownName, clip
@@ -10,6 +11,7 @@ from covaudit.sources import phantom
 from covaudit.sources.cards import COLLECTIONS
 from covaudit.sources.readers import READERS, Reader
 from covaudit.sources.readers.base import said_of
+from covaudit.sources.readers.files import SUFFIXES
 from covaudit.sources.roots import check_inside
 
 __all__ = ["BUILT_IN", "CARDS", "READERS", "Reader", "add_source", "card_of", "find_reader"]
@@ -28,6 +30,7 @@ def _phantom_card(name: str) -> SourceCard:
         licence="Part of CovAudit (MIT)",
         reference_standard="Drawn, so known exactly; with lung, lesion and marker masks",
         confounders=(f"Every image has the machine's grey levels, noise and border, and {marks}",),
+        access="made up",
         obtain="Nothing to obtain: drawn when looked at",
     )
 
@@ -59,15 +62,25 @@ def find_reader(name: str, path: Path) -> str:
     """The reader that the name says, if the layout agrees; else the first whose layout it is. Raises BadSource."""
     if not path.exists():
         raise BadSource(f"There is no folder '{clip(path)}'. Check the path.")
-    what = "folder" if path.is_dir() else "file"
+    if path.is_file():
+        _check_table(path)
+        return "csv"
     by_name = name.strip().lower()
     for candidate in (by_name, *READERS):
         if candidate in READERS and _matches(candidate, path):
             return candidate
     raise BadSource(
-        f"No reader knows the layout of this {what}. Give a folder with one sub-folder per class, a CSV file with the "
+        f"No reader knows the layout of this folder. Give a folder with one sub-folder per class, a CSV file with the "
         f"columns image and label, or a collection as released: {', '.join(READERS)}."
     )
+
+
+def _check_table(path: Path) -> None:
+    """Raises BadSource, saying what to do, for a file that can be no table."""
+    if is_archive(path):
+        raise BadSource(f"'{clip(path.name)}' is an archive. Unpack it, and give the folder that comes out.")
+    if path.suffix.lower() in SUFFIXES:
+        raise BadSource(f"'{clip(path.name)}' is one image. Give the folder that holds the images, or a CSV file.")
 
 
 def _matches(reader: str, path: Path) -> bool:
@@ -96,8 +109,12 @@ def add_source(
         raise UnknownName("reader", reader, READERS)
     place = _real_place(path)
     check_inside(place, roots)
+    if place.is_file() and (reader or "csv") != "csv":
+        raise BadSource(
+            f"The reader {reader} needs the folder that holds the collection; this is a file. Give its folder."
+        )
     try:
-        chosen = reader or find_reader(name, place)
+        chosen = reader or ("csv" if {"image", "label"} & set(columns or {}) else find_reader(name, place))
         found = READERS[chosen].read(place, columns or {})
     except OSError as error:
         raise BadSource(f"The folder cannot be read: {error.strerror}. Check its permissions and its files.") from error

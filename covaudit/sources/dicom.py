@@ -4,7 +4,7 @@ Nothing of the header but the picture's own facts leaves this file: no name, dat
 """
 
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,23 @@ def _read(data: bytes) -> Dataset:
     file: 1 MB may become 2 GB.
     """
     file = BytesIO(data)
+    meta, encoding = _read_meta(file)
+    dataset = read_dataset(file, *encoding)
+    dataset.file_meta = meta
+    dataset.set_original_encoding(*encoding, dataset._character_set)
+    _check(dataset, meta.TransferSyntaxUID)
+    return dataset
+
+
+def read_header(file: BinaryIO) -> Dataset:
+    """The elements before the pixels, as they are, the patient's included: not to be kept. Raises BadImage."""
+    with refusing_damage():
+        _, encoding = _read_meta(file)
+        return read_dataset(file, *encoding, stop_when=lambda tag, vr, length: tag >> 16 >= 0x7FE0)
+
+
+def _read_meta(file: BinaryIO) -> tuple[FileMetaDataset, tuple[bool, bool]]:
+    """The meta group, and whether what follows has implicit types and is little-endian."""
     read_preamble(file, False)
     meta = FileMetaDataset(read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2))
     syntax = meta.get("TransferSyntaxUID")
@@ -70,12 +87,9 @@ def _read(data: bytes) -> Dataset:
         raise refuse("damaged", "This DICOM file does not say how its pixels are written.")
     if syntax in _DEFLATED:
         raise refuse("dicom_deflated")
-    encoding = (True, True) if not syntax.is_transfer_syntax else (syntax.is_implicit_VR, syntax.is_little_endian)
-    dataset = read_dataset(file, *encoding)
-    dataset.file_meta = meta
-    dataset.set_original_encoding(*encoding, dataset._character_set)
-    _check(dataset, syntax)
-    return dataset
+    if not syntax.is_transfer_syntax:
+        return meta, (True, True)
+    return meta, (bool(syntax.is_implicit_VR), bool(syntax.is_little_endian))
 
 
 def _check(dataset: Dataset, syntax: UID) -> None:

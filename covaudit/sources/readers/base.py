@@ -37,7 +37,8 @@ class Rows:
         self._rows.append({"image_id": image_id, "path": str(path), "label": label, "patient": patient, **known})
 
     def drop(self, reason: str, n: int = 1) -> None:
-        self.dropped[reason] += n
+        if n:
+            self.dropped[reason] += n
 
     def result(self) -> ReaderResult:
         table = pd.DataFrame(self._rows, columns=list(COLUMNS))

@@ -3,11 +3,12 @@
 Input: `images/*.png`, or `images_001/images/*.png` and so on, as released.
 Labels: `Finding Labels` of `Data_Entry_2017*.csv`: No Finding is NOR, Pneumonia among the findings is NCP; the rest has
 no label here and is dropped with a count.
-Metadata: patient, age, sex, view (PA or AP).
+Metadata: patient, age ("058Y" in the first version of the table, 58 in that of 2020), sex, view (PA or AP).
 Publication: Wang et al., CVPR 2017, doi:10.1109/CVPR.2017.369.
 Licence: free to use with attribution to the NIH Clinical Center.
 Population: mostly adults, 1992 to 2015, before COVID-19; 30,805 patients.
 Reference standard: findings mined by a program from the radiologists' reports; those of Pneumonia are often wrong.
+Tested on real files (the table of 2020), and on a small copy of the first version's layout.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ _NEEDED = ("Image Index", "Finding Labels", "Patient ID")
 
 def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     """See the module for the layout. Raises BadSource without the table."""
-    place = next(iter(sorted(folder.glob(_TABLES))), None)
+    place = max(folder.glob(_TABLES), default=None)  # the later, corrected version where both are there
     if place is None:
         raise BadSource("ChestX-ray8 needs its table Data_Entry_2017_v2020.csv beside the images. Put it there.")
     table = read_csv(place)
@@ -46,7 +47,7 @@ def _add(rows: Rows, row: Mapping[str, object], files: Mapping[str, Path]) -> No
     elif name not in files:
         rows.drop("the file is missing")
     else:
-        sex, age = sex_of(row.get("Patient Gender")), age_of(row.get("Patient Age"))
+        sex, age = sex_of(row.get("Patient Gender") or row.get("Patient Sex")), age_of(row.get("Patient Age"))
         rows.add(name, files[name], label, whole(row["Patient ID"]) or name, view=view, sex=sex, age=age)
 
 

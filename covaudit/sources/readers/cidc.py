@@ -9,6 +9,7 @@ Publication: Cohen et al., arXiv:2003.11597 and arXiv:2006.11988.
 Licence: image by image, see the table's column `license`; research use.
 Population: adults mostly, many hospitals and countries, taken from journals and web pages.
 Reference standard: what the publication of each image says; mostly RT-PCR, often not stated.
+Tested on real files, and on a small copy of the first version's layout.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ _BY_PART = {
 def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     """See the module for the layout. Raises BadSource without the table."""
     table = read_csv(folder / "metadata.csv")
+    table.columns = table.columns.str.strip().str.lower()  # the first versions wrote Patientid
     check_columns(table, _NEEDED, "metadata.csv")
     files, refused = images_by_name(folder / "images")
     masks, _ = images_by_name(folder / "lung_masks") if (folder / "lung_masks").is_dir() else ({}, {})
@@ -66,4 +68,4 @@ def _add(rows: Rows, row: Mapping[str, object], files: Mapping[str, Path], masks
 
 def matches(folder: Path) -> bool:
     """A metadata.csv with the columns `patientid`, `finding` and `filename`, beside a folder of images."""
-    return (folder / "images").is_dir() and has_columns(folder / "metadata.csv", _NEEDED)
+    return (folder / "images").is_dir() and has_columns(folder / "metadata.csv", _NEEDED, any_case=True)

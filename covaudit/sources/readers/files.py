@@ -1,5 +1,6 @@
 """The files of a source's folder. Nothing outside the folder is ever reached, through a link or a written path."""
 
+import codecs
 import csv
 import os
 from collections import Counter
@@ -15,6 +16,9 @@ from covaudit.errors import BadSource, clip
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 OUTSIDE = "a link that leads out of the source's folder"
 LINKED_FOLDER = "a linked folder, which is not entered"
+
+
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class Listing(NamedTuple):
@@ -75,7 +79,7 @@ def _follow(link: Path, root: Path, refused: Counter[str]) -> Iterator[Path]:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """A table of text cells, comma, semicolon or tab separated, UTF-8 or Latin-1. Raises BadSource."""
+    """A table of text cells, comma, semicolon or tab separated, UTF-8, UTF-16 or Latin-1. Raises BadSource."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -83,7 +87,7 @@ def read_csv(path: Path) -> pd.DataFrame:
             f"The table {clip(path.name)} cannot be read. Check that it is there and may be read."
         ) from error
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-16" if content[:2] in _UTF_16 else "utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     try:
@@ -100,12 +104,13 @@ def _separator(text: str) -> str:
     return max(",;\t", key=first.count)
 
 
-def has_columns(path: Path, names: tuple[str, ...]) -> bool:
+def has_columns(path: Path, names: tuple[str, ...], any_case: bool = False) -> bool:
     """Whether the first line of a table, if it is there, holds all the names; reads no more than that line."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         header = file.readline(4096)
+    header = header.lower() if any_case else header
     return all(name.encode() in header for name in names)
 
 

@@ -7,6 +7,7 @@ Publication: Winther et al. 2020, doi:10.6084/m9.figshare.12275009.
 Licence: CC BY 3.0.
 Population: adult in-patients of one German hospital, spring 2020; many bedside films of intensive care.
 Reference standard: RT-PCR.
+Tested on real files.
 """
 
 from collections.abc import Mapping

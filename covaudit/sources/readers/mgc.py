@@ -9,6 +9,7 @@ Publication: Zhao et al. 2020, arXiv:2003.13865; He et al. 2020, doi:10.1101/202
 Licence: not stated for the images, which come from publications; research use.
 Population: adults mostly, many hospitals; slices chosen by authors to show a finding.
 Reference standard: captions of the figures, read by hand; confirmed by a radiologist.
+Tested on real files.
 """
 
 import re

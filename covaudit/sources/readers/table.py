@@ -8,6 +8,7 @@ Paths: relative to the CSV file's folder. A path that is absolute, a URL or lead
 Publication, Licence, Population, Reference standard: not known; state them.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from urllib.parse import unquote
@@ -25,6 +26,9 @@ _ALSO = {
 }
 
 
+_Line = tuple[int, dict[str, str]]  # its number in the file, and our names' values
+
+
 def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     """See the module for the layout; `folder` may be the CSV file. Raises BadSource."""
     place = _find_table(folder)
@@ -32,11 +36,14 @@ def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     chosen = choose_columns(list(table.columns), columns)
     rows, refused = Rows(), _Refused()
     root = place.parent.resolve()
-    for number, cells in enumerate(table.to_dict("records"), start=2):  # line 1 holds the names
-        values = {name: clean(cells[column]) for name, column in chosen.items()}
+    lines = [
+        (number, {name: clean(cells[column]) for name, column in chosen.items()})
+        for number, cells in enumerate(table.to_dict("records"), start=2)  # line 1 holds the names
+    ]
+    for number, values in _without_twins(lines, refused):
         _add(rows, refused, root, number, values)
-    for reason, lines in refused.lines.items():
-        rows.drop(f"{reason} (rows {said_of(map(str, lines))})", len(lines))
+    for reason, numbers in refused.lines.items():
+        rows.drop(f"{reason} (rows {said_of(map(str, sorted(numbers)))})", len(numbers))
     return rows.result()
 
 
@@ -62,14 +69,33 @@ def choose_columns(header: list[str], columns: Mapping[str, str]) -> dict[str, s
     return chosen
 
 
+def _without_twins(lines: list[_Line], refused: "_Refused") -> list[_Line]:
+    """Each image once; none that has two labels, for nobody can say which is right."""
+    by_image: defaultdict[str, list[_Line]] = defaultdict(list)
+    kept = [line for line in lines if not line[1]["image"] or not line[1]["label"]]  # told of one by one
+    for line in lines:
+        if line[1]["image"] and line[1]["label"]:
+            by_image[line[1]["image"]].append(line)
+    for same in by_image.values():
+        labels = {label_of(values["label"]) for _, values in same}
+        if len(same) == 1:
+            kept += same
+        elif len(labels) > 1:
+            refused.add("the image is listed with different labels", *(number for number, _ in same))
+        else:
+            kept.append(same[0])
+            refused.add("listed twice", *(number for number, _ in same[1:]))
+    return kept
+
+
 class _Refused:
     """Line numbers by reason."""
 
     def __init__(self) -> None:
         self.lines: dict[str, list[int]] = {}
 
-    def add(self, reason: str, line: int) -> None:
-        self.lines.setdefault(reason, []).append(line)
+    def add(self, reason: str, *lines: int) -> None:
+        self.lines.setdefault(reason, []).extend(lines)
 
 
 def _add(rows: Rows, refused: _Refused, root: Path, line: int, values: Mapping[str, str]) -> None:
