@@ -146,7 +146,7 @@ COLLECTIONS: tuple[SourceCard, ...] = (
         licence="PadChest data set research use agreement",
         reference_standard="Reports, 27 % labelled by physicians, the rest by a network trained on those",
         confounders=(
-            "Taken before COVID-19: no image can be positive, though CVR-Net's paper counts it among the positive sources",
+            "Taken before COVID-19: no image can be positive, though CVR-Net lists it among the positive sources",
             "16-bit films of one hospital",
             "Labels from text",
         ),

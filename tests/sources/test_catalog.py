@@ -6,7 +6,8 @@ from covaudit.domain.source import Source
 from covaudit.errors import BadSource, UnknownName
 from covaudit.sources.catalog import BUILT_IN, CARDS, READERS, add_source, card_of, find_reader
 
-COLLECTIONS = {"cxri", "chestxray8", "cidc", "hannover", "figure1", "mgc"}
+COLLECTIONS = {"cxri", "chestxray8", "cidc", "hannover", "figure1", "mgc", "actualmed", "ccxri", "chexpert", "padchest"}
+COLLECTIONS |= {"bimcv", "coronahack", "scov", "ccii", "ictcf"}
 
 
 def test_every_card_says_what_must_be_known():
@@ -15,6 +16,7 @@ def test_every_card_says_what_must_be_known():
         assert card.name == name
         assert card.title and card.population and card.licence and card.reference_standard and card.confounders
         assert card.obtain and (card.publication or name.startswith("phantom"))
+        assert card.access != "unknown"
     assert CARDS["mgc"].modality == "CT" and CARDS["cxri"].modality == "CXR"
     assert "Children" in CARDS["cxri"].population and "Adult" in CARDS["hannover"].population
 
@@ -90,3 +92,27 @@ def test_what_cannot_be_added(folder, tmp_path, make_file):
     with pytest.raises(UnknownName, match="Unknown reader 'magic'"):
         add_source("x", folder, "magic")
     assert "magic" not in READERS
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("cxr.zip", b"PK\x05\x06" + bytes(18), "'cxr.zip' is an archive. Unpack it"),
+        ("film.png", b"\x89PNG", "'film.png' is one image. Give the folder"),
+        ("list.csv", b"File;Class\na.png;NOR\n", "no column image and no column label; it has File, Class"),
+        ("notes.txt", b"words\n", "no column image and no column label; it has words"),
+    ],
+)
+def test_a_plain_file_is_told_what_it_is(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadSource, match=words):
+        add_source("x", tmp_path / name)
+    with pytest.raises(BadSource, match="needs the folder that holds the collection"):
+        add_source("x", tmp_path / name, "cxri")
+
+
+def test_a_mapping_is_enough_to_be_read_as_csv(make_file, tmp_path):
+    make_file("a.png"), make_file("list.csv", "File;Class\na.png;NOR\n".encode("utf-16"))
+    columns = {"image": "File", "label": "Class"}
+    assert add_source("x", tmp_path / "list.csv", columns=columns).reader == "csv"
+    assert add_source("x", tmp_path, columns=columns).reader == "csv"

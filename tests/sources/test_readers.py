@@ -251,6 +251,16 @@ def test_csv_that_does_not_fit(make_file, tmp_path, content, columns, words):
         read("csv", tmp_path, columns)
 
 
+def test_csv_rows_listed_twice(make_file, tmp_path):
+    for name in "abc":
+        make_file(f"{name}.png")
+    lines = ["image,label", "a.png,NOR", "b.png,NOR", "a.png,normal", "b.png,CVP", "c.png,CVP", "a.png,NOR"]
+    make_file("list.csv", "\r\n".join(lines).encode())
+    rows, dropped, _ = read("csv", tmp_path)
+    assert {name: label for name, (label, _) in rows.items()} == {"a.png": "NOR", "c.png": "CVP"}
+    assert dropped == {"listed twice (rows 4, 7)": 2, "the image is listed with different labels (rows 3, 5)": 2}
+
+
 def test_csv_must_be_the_only_one(make_file, tmp_path):
     make_file("a.csv", b"image,label\n"), make_file("b.csv", b"image,label\n")
     with pytest.raises(BadSource, match=r"holds a\.csv, b\.csv"):
