@@ -6,7 +6,7 @@ import sys
 import typer
 
 from covaudit.commands import app as app_command
-from covaudit.commands import demo, keep, machine, predict, presets, runs, show, sources
+from covaudit.commands import demo, keep, machine, predict, presets, runs, show, sources, trash
 from covaudit.commands.base import FAILED, build_app, plain
 
 app = build_app(
@@ -23,6 +23,8 @@ app.command("show")(show.show_run)
 app.command("logs")(runs.show_log)
 app.command("cancel")(runs.cancel_run)
 app.command("retry")(runs.retry_run)
+app.command("delete")(trash.delete_run)
+app.add_typer(trash.app, name="trash")
 app.command("predict")(predict.predict)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)

@@ -63,6 +63,12 @@ class MissingArtifact(CovauditError):
     code = "missing_artifact"
 
 
+class BadRecord(CovauditError):
+    """A run from the trash or from another machine whose rows are not what this version can keep."""
+
+    code = "bad_record"
+
+
 class DamagedDatabase(CovauditError):
     """A database whose bytes are not what was written; the message says which backup to restore, and how."""
 

@@ -27,7 +27,8 @@ from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show", "run",
-    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore",
+    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore", "delete",
+    "trash", "trash list", "trash restore", "trash empty",
     "worker", "doctor",
 )  # fmt: skip
 YAML = """
@@ -311,6 +312,37 @@ def test_runs_side_by_side(call: Callable[..., Any], store: Store) -> None:
     row = compared["metrics"][1]
     assert (row["split"], row["metric"], row["class"]) == ("external", "balanced_accuracy", None)
     assert [item["value"] for item in row["estimates"]] == [0.6, 0.6]
+
+
+def test_a_run_goes_to_the_trash_and_back(call: Callable[..., Any], store: Store) -> None:
+    run_id = _done(store)
+    assert call("trash", "list").stdout == "The trash is empty.\n"
+    assert f"trash restore {run_id}" in call("delete", run_id[:6]).stdout
+    assert json.loads(call("runs", "--json").stdout) == []
+    (row,) = json.loads(call("trash", "list", "--json").stdout)
+    assert (row["run_id"], row["title"], row["state"]) == (run_id, "small", "done")
+    assert run_id in call("trash", "list").stdout
+    assert call("trash", "restore", run_id[:6]).stdout == f"Run {run_id} is back.\n"
+    assert "balanced_accuracy  0.900" in call("show", run_id).stdout
+    call("delete", run_id)
+    call("trash", "empty", ends=1)  # nobody said yes
+    assert json.loads(call("trash", "empty", "--yes", "--json").stdout) == {"deleted": [run_id]}
+    assert "run in the trash" in call("trash", "restore", run_id, ends=2).stderr
+
+
+def test_the_database_is_backed_up_and_restored(call: Callable[..., Any], store: Store, tmp_path: Path) -> None:
+    run_id = _done(store)
+    assert "No backups yet" in call("backup", "--list").stdout
+    made = json.loads(call("backup", "--json").stdout)
+    assert Path(made["path"]).parent == store.workspace / "backups" and made["bytes"] > 10_000
+    call("backup", tmp_path / "mine.sqlite")
+    assert "There is a file" in call("backup", tmp_path / "mine.sqlite", ends=2).stderr
+    assert "manual" in call("backup", "--list").stdout
+    call("delete", run_id)
+    told = json.loads(call("restore", tmp_path / "mine.sqlite", "--json").stdout)
+    assert Path(told["kept"]).exists()
+    assert [row["run_id"] for row in json.loads(call("runs", "--json").stdout)] == [run_id]
+    assert "Restored" in call("restore", Path(made["path"]).name).stdout
 
 
 # -- demo, predict, doctor --------------------------------------------------------------------------------------------

@@ -72,16 +72,21 @@ class Run(BaseModel):
 
     @cached_property
     def name(self) -> str:
-        try:
-            return str(json.loads(self.asked)["name"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedDatabase(f"The experiment of run {self.id} cannot be read from the database.") from error
+        return name_of(self.asked)
 
     def is_stale(self, now: datetime) -> bool:
         """Said to be running, yet silent for longer than `STALE_AFTER_S` seconds."""
         last = self.beat or self.started
         active = self.state in (RunState.RUNNING, RunState.CANCELLING)
         return active and last is not None and (now - last).total_seconds() > STALE_AFTER_S
+
+
+def name_of(asked: str) -> str:
+    """The name of an experiment from its JSON, without understanding the rest. Raises `DamagedDatabase`."""
+    try:
+        return str(json.loads(asked)["name"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedDatabase("A run in the database has no name that can be read.") from error
 
 
 class EpochRecord(BaseModel):

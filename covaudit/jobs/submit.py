@@ -14,7 +14,7 @@ from covaudit.domain.run import Run, RunState
 from covaudit.domain.source import Source
 from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName, clip
 from covaudit.jobs import autostart
-from covaudit.store import Store, runs
+from covaudit.store import Store, runs, trash
 from covaudit.store import sources as source_table
 
 if TYPE_CHECKING:
@@ -101,8 +101,8 @@ def retry(store: Store, run_id: str) -> Run:
 
 
 def remove(store: Store, run_id: str) -> None:
-    """Delete a finished run with its results and files. Raises `BadState` when it is not finished."""
-    runs.delete(store, runs.get(store, run_id).id)
+    """Move a finished run with its results and files to the trash. Raises `BadState` when it is not finished."""
+    trash.throw(store, runs.get(store, run_id).id)
 
 
 def wait(store: Store, run_id: str, on_change: Callable[[Run], None] | None = None, ensure_worker: bool = False) -> Run:

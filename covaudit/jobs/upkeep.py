@@ -9,20 +9,21 @@ from filelock import FileLock, Timeout
 
 from covaudit.errors import BadState, CovauditError
 from covaudit.settings import Settings
-from covaudit.store import Store, backup, health, workers
+from covaudit.store import Store, backup, health, trash, workers
 
 log = logging.getLogger("covaudit.worker")
 
 
 def begin(store: Store) -> None:
-    """What a worker does before its first run. A failure is logged and stops nothing."""
+    """What a worker does before its first run: the daily backup, and old trash goes. A failure stops nothing."""
     try:
         made = backup.back_up_daily(store.settings)
+        if made is not None:
+            log.info("Backup of the database: %s", made.name)
+        for gone in trash.empty(store, older_than=trash.KEPT):
+            log.info("Run %s was deleted %d days ago and is gone for good.", gone.run_id, trash.KEPT.days)
     except (CovauditError, OSError) as error:
-        log.warning("No daily backup: %s", error)
-        return
-    if made is not None:
-        log.info("Backup of the database: %s", made.name)
+        log.warning("Upkeep: %s", error)
 
 
 def restore(settings: Settings, named: Path) -> Path | None:

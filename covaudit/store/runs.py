@@ -5,7 +5,6 @@ is one conditional statement, so whatever comes late, comes twice, or comes from
 present one changes nothing. A finished run changes no more, but for `requeue`, which begins it anew.
 """
 
-import shutil
 from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -17,7 +16,7 @@ from sqlalchemy import delete as sql_delete
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import EpochRecord, Progress, Run, RunState
-from covaudit.errors import BadState, DamagedDatabase, UnknownName, clip
+from covaudit.errors import DamagedDatabase, UnknownName, clip
 from covaudit.store import integrity, schema
 from covaudit.store.database import Store
 
@@ -210,13 +209,15 @@ def hand_back(connection: Connection, run_id: str, attempt: int, ticket: str, lo
     return bool(connection.execute(running.values(**_wait_again(ticket), losses=losses)).rowcount)
 
 
-def delete(store: Store, run_id: str) -> None:
-    """Remove a finished run, its results and its files. Raises `BadState` for one that is not finished."""
+def delete(connection: Connection, run_id: str) -> bool:
+    """Remove the rows of a finished run; `trash.throw` does it with its files. False when it is not finished."""
     query = sql_delete(schema.run).where(_t.id == run_id, _t.state.in_([state.value for state in FINISHED]))
-    if not _change(store, query):
-        state = get(store, run_id).state
-        raise BadState(f"Run {run_id} is {state}. Only a finished run can be removed; cancel it first.")
-    shutil.rmtree(store.workspace / "runs" / run_id, ignore_errors=True)
+    return bool(connection.execute(query).rowcount)
+
+
+def exists(connection: Connection, run_id: str) -> bool:
+    """Whether there is a run of exactly that id."""
+    return connection.execute(select(_t.id).where(_t.id == run_id)).first() is not None
 
 
 # -- helpers ----------------------------------------------------------------------------------------------------------

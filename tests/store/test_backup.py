@@ -17,7 +17,7 @@ from covaudit.domain.run import EpochRecord, RunState
 from covaudit.errors import CovauditError, DamagedDatabase
 from covaudit.jobs import upkeep
 from covaudit.settings import Settings
-from covaudit.store import Store, backup, database, health, migrations, results, runs, workers
+from covaudit.store import Store, backup, database, health, migrations, results, runs, trash, workers
 
 Bring = Callable[[RunState], str]
 
@@ -72,7 +72,7 @@ def test_a_backup_holds_what_was_there_and_restores_it(store: Store, settings: S
     assert [one.path for one in backup.listing(settings.workspace)] == [made]
     assert [path.name for path in made.parent.iterdir()] == [made.name]  # one file, no -wal beside it
     for one in ids:
-        runs.delete(store, one)
+        trash.throw(store, one)
     assert runs.count(store) == 0
     kept = upkeep.restore(settings, Path(made.name))
     assert _everything(store, ids) == before  # the store that was open all the time sees it

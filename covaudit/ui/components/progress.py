@@ -135,7 +135,7 @@ def _show_actions(store: Store, run: Run) -> None:
             st.switch_page("pages/compose.py", query_params={state.COPY: run.id})
         if run.state.is_finished:
             with st.popover("Remove", icon=":material/delete:"):
-                st.text("Its results, heat maps and log are deleted for good.")
+                st.text("Its results, heat maps and log go to the trash, and for good after 30 days.")
                 if st.button("Remove this run", type="primary", key="remove"):
                     _act(lambda: submit.remove(store, run.id))
 

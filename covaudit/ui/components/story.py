@@ -164,7 +164,7 @@ def _show_lesson(store: Store, done: dict[str, Run]) -> None:
 
 def _show_remove(store: Store, demo: Sequence[Run]) -> None:
     with st.popover("Remove the demo", icon=":material/delete:"):
-        st.text("Both runs, their results and heat maps are deleted. You can run the demo again at any time.")
+        st.text("Both runs, their results and heat maps go to the trash. You can run the demo again at any time.")
         if st.button("Remove the demo", type="primary", key="remove_demo"):
             with shown_errors():
                 if jobs_demo.remove(store, demo):
