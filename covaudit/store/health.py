@@ -20,6 +20,9 @@ NETWORK_DISKS: Final = frozenset(
 )  # fmt: skip
 """File systems on which SQLite's locks or its shared memory do not hold."""
 
+SMALL: Final = 16_000_000
+"""Bytes up to which the indexes are compared with their tables too; the quick check alone leaves them out."""
+
 _DAMAGE: Final = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 # Neither has a code of its own. Our statements name what the revision has: a column that is not there was lost.
 _BROKEN: Final = ("Could not decode to UTF-8", "no such column", "no such table")
@@ -73,14 +76,17 @@ def check_file(settings: Settings) -> None:
 
 
 def damage(path: Path) -> str | None:
-    """What SQLite's quick check finds wrong with a file; None when it finds nothing."""
+    """What SQLite finds wrong with a file; None when it finds nothing."""
+    check = "integrity_check" if path.stat().st_size <= SMALL else "quick_check"
     try:
         with closing(sqlite3.connect(path, timeout=30)) as connection:
-            found = connection.execute("PRAGMA quick_check(1)").fetchone()
+            found = connection.execute(f"PRAGMA {check}(1)").fetchone()
     except sqlite3.OperationalError as error:
         return None if error.sqlite_errorcode not in _DAMAGE else str(error)  # busy, or no permission: not damage
     except sqlite3.DatabaseError as error:
         return str(error)
+    except UnicodeDecodeError:  # the driver could not even say what is wrong
+        return "its schema is no text"
     return None if found == ("ok",) else str(found[0])
 
 

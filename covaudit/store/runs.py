@@ -29,8 +29,6 @@ LOST_TOO_OFTEN = (
     f"Its worker died {MAX_LOSSES + 1} times while it ran. The end of its log may say why; perhaps memory ran out."
 )
 
-_RESTORE = "The database is damaged: restore a backup, see python -m covaudit backup --list"
-
 _t = schema.run.c
 
 
@@ -272,5 +270,7 @@ def _build_run(values: tuple[Any, ...]) -> Run:
     try:
         plain["state"] = RunState(plain["state"])
     except ValueError as error:
-        raise DamagedDatabase(f"Run {clip(plain['id'])} has the state {clip(plain['state'])}. {_RESTORE}") from error
+        raise DamagedDatabase(
+            f"Run {clip(plain['id'])} has the state {clip(plain['state'])}. {schema.RESTORE}"
+        ) from error
     return Run.model_construct(asked=plain.pop("experiment"), **plain, progress=Progress(**progress))

@@ -1,6 +1,8 @@
 """The tables. A change here needs a new revision in `migrations/versions` and a new `REVISION`."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -19,8 +21,12 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
+from covaudit.errors import DamagedDatabase, clip
+
 REVISION = "0004"
 """The newest revision; a test holds that it is the head of the migrations."""
+
+RESTORE = "It is damaged; restore a backup, see: python -m covaudit backup --list"
 
 metadata = MetaData()
 
@@ -33,6 +39,17 @@ class Utc(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None] | None:
+        process = super().result_processor(dialect, coltype)
+
+        def read(value: Any) -> datetime | None:
+            try:
+                return value if process is None else process(value)
+            except (ValueError, TypeError) as error:
+                raise DamagedDatabase(f"The database holds a time that is none: {clip(value)}. {RESTORE}") from error
+
+        return read
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
