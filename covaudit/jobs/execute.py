@@ -18,6 +18,7 @@ from covaudit.jobs import steps
 from covaudit.jobs.process import Reporter, end_with_parent
 from covaudit.jobs.provenance import provenance
 from covaudit.jobs.run_files import write_files
+from covaudit.metrics.baselines import answer_baselines, score_baselines
 from covaudit.metrics.confusion import confusion
 from covaudit.metrics.scores import evaluate
 from covaudit.settings import Settings
@@ -50,6 +51,8 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
 
     reporter.stage("measuring")
     estimates = evaluate(predictions, classes, experiment.seed)
+    answered = answer_baselines(samples, pixels.pixels, predictions, classes)
+    estimates += score_baselines(predictions, answered, classes, experiment.seed)
     splits = [split for split in ("val", *steps.EXPLAINED) if (predictions["split"] == split).any()]
     confusions = [confusion(predictions, split, classes) for split in splits]
 

@@ -1,18 +1,19 @@
 """Two runs on the images that both were tested on: is the difference more than chance?"""
 
 from collections.abc import Sequence
-from math import isnan
+from math import isnan, nan
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from covaudit.domain.estimate import Estimate
+from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.seeds import derive_seed
 from covaudit.errors import CovauditError, clip
 from covaudit.metrics.answers import Answers, is_clustered, n_patients, read_answers
 from covaudit.metrics.collapsed import collapsed_interval
+from covaudit.metrics.group import to_estimate
 from covaudit.metrics.intervals import (
     N_RESAMPLES,
     UNDEFINED,
@@ -82,7 +83,10 @@ def compare_pair(
         p_method=_mcnemar_method(one),
         first={key.metric: values[0][key] for key in COMPARED},
         second={key.metric: values[1][key] for key in COMPARED},
-        differences=_differences(one, two, values[0], values[1], seed, n_resamples),
+        differences=tuple(
+            to_estimate(Place("difference", key.metric), value, interval, one.n)
+            for key, value, interval in difference_intervals(one, two, COMPARED, seed, n_resamples)
+        ),
     )
 
 
@@ -118,38 +122,31 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame, splits: Sequence[str]) ->
     return left, right
 
 
-def _differences(
-    one: Answers, two: Answers, first: dict[Key, float], second: dict[Key, float], seed: int, n_resamples: int
-) -> tuple[Estimate, ...]:
+def difference_intervals(
+    one: Answers, two: Answers, keys: Sequence[Key], seed: int, n_resamples: int = N_RESAMPLES
+) -> list[tuple[Key, float, Interval]]:
+    """Second minus first of each metric, on the same images in the same order: the paired patient bootstrap."""
+    if not one.n:
+        return [(key, nan, UNDEFINED._replace(method="undefined: no image")) for key in keys]
+    values = [{key: float(found[0]) for key, found in meter(answers)(_ones(answers)).items()} for answers in (one, two)]
     measure_one, measure_two = meter(one), meter(two)
 
     def measure(weights: Weights) -> dict[Key, Floats]:
         found_one, found_two = measure_one(weights), measure_two(weights)
-        return {key: found_two[key] - found_one[key] for key in COMPARED}
+        return {key: found_two[key] - found_one[key] for key in keys}
 
-    rng = np.random.default_rng(derive_seed(seed, "difference"))
-    resampled = bootstrap(measure, one.patient, n_resamples, rng)
+    resampled = bootstrap(measure, one.patient, n_resamples, np.random.default_rng(derive_seed(seed, "difference")))
     method = bootstrap_method(n_resamples, seed, "paired patient bootstrap")
     found = []
-    for key in COMPARED:
-        value = second[key] - first[key]
+    for key in keys:
+        first, second = values[0][key], values[1][key]
         parts = [
-            (1.0, second[key], collapsed_interval(two, key, second)),
-            (-1.0, first[key], collapsed_interval(one, key, first)),
+            (1.0, second, collapsed_interval(two, key, values[1])),
+            (-1.0, first, collapsed_interval(one, key, values[0])),
         ]
-        interval = percentile(resampled[key], method) or _unpaired(value, parts)
-        found.append(
-            Estimate(
-                split="difference",
-                metric=key.metric,
-                value=value,
-                low=interval.low,
-                high=interval.high,
-                n=one.n,
-                method=interval.method,
-            )
-        )
-    return tuple(found)
+        interval = percentile(resampled[key], method) or _unpaired(second - first, parts)
+        found.append((key, second - first, interval))
+    return found
 
 
 def _unpaired(value: float, parts: list[tuple[float, float, Interval]]) -> Interval:
