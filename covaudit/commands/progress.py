@@ -1,7 +1,8 @@
 """Wait for runs and say on stderr how far they are."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
@@ -37,6 +38,21 @@ def _words(run: Run) -> str:
     return f"{run.progress.stage or 'starts'}{share}"
 
 
+@contextmanager
+def show_bytes() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A line for a download and its unpacking: called with the stage, bytes done, and bytes in all where known."""
+    line = _Line()
+
+    def tell(stage: str, done: int, total: int | None) -> None:
+        of = f" of {total / 1e6:,.0f}" if total else ""
+        line.show(f"{stage} {done / 1e6:,.0f}{of} MB")
+
+    try:
+        yield tell
+    finally:
+        line.end()
+
+
 class _Line:
     """One line that is written over on a terminal; in a file, a line for each change of words."""
 
@@ -48,10 +64,15 @@ class _Line:
         text = plain(text)
         if self._over:
             typer.echo(f"\r{text[:100]:100}", nl=False, err=True)
-        elif text.rstrip("0123456789/ ") != self._last:
+        elif _wording(text) != self._last:
             typer.echo(text, err=True)
-        self._last = text.rstrip("0123456789/ ")
+        self._last = _wording(text)
 
     def end(self) -> None:
         if self._over and self._last:
             typer.echo("", err=True)
+
+
+def _wording(text: str) -> str:
+    """The text without its numbers."""
+    return "".join(char for char in text if char not in "0123456789,/")

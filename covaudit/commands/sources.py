@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from covaudit.commands.base import AsJson, build_app, open_store, plain, print_json, print_table
-from covaudit.errors import CovauditError, clip
+from covaudit.errors import BadSource, CovauditError, clip
 
 app = build_app("List, add and look at the sources of images.")
 
@@ -51,6 +51,35 @@ def add_source(
     typer.echo(
         plain(f"Added {source.name}, read by {source.reader}. See it: python -m covaudit sources show {source.name}")
     )
+
+
+@app.command("get")
+def get_source(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a collection that is open to all.")],
+    path: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Where to put it; 'sources/NAME' in the workspace if left out."),
+    ] = None,
+) -> None:
+    """Fetch an open collection, check and unpack it, and add it. Stopped with Ctrl-C, it goes on at the next call."""
+    from covaudit.commands.progress import show_bytes
+    from covaudit.sources import get
+    from covaudit.sources.catalog import CARDS
+    from covaudit.sources.roots import check_inside
+    from covaudit.store import sources
+
+    store = open_store()
+    place = (path or store.workspace / "sources" / name).expanduser()
+    check_inside(place, store.settings.roots)
+    if name in {source.name for source in sources.listing(store)}:
+        raise BadSource(f"There is a source '{clip(name)}' already. Remove it first, if it is to be fetched anew.")
+    if name in CARDS:
+        typer.echo(plain(f"{CARDS[name].title}. Licence: {CARDS[name].licence}."))
+    with show_bytes() as on_progress:
+        found = get.get(name, place, store.workspace / "cache" / "downloads", on_progress)
+    sources.add(store, found.source)
+    typer.echo(plain(f"SHA-256 {found.sha256}, {found.n_bytes:,} bytes."))
+    typer.echo(plain(f"Added {name}. See it: python -m covaudit sources show {name}"))
 
 
 @app.command("show")

@@ -99,7 +99,7 @@ def test_what_cannot_be_added(folder, tmp_path, make_file):
     [
         ("cxr.zip", b"PK\x05\x06" + bytes(18), "'cxr.zip' is an archive. Unpack it"),
         ("film.png", b"\x89PNG", "'film.png' is one image. Give the folder"),
-        ("list.csv", b"File;Class\na.png;NOR\n", "no column image and no column label; it has File, Class"),
+        ("list.csv", b"Film;Kind\na.png;NOR\n", "no column image and no column label; it has Film, Kind"),
         ("notes.txt", b"words\n", "no column image and no column label; it has words"),
     ],
 )

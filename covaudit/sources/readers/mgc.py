@@ -1,6 +1,6 @@
 """MGC: COVID-CT, computed tomography slices cut from preprints (Zhao, Zhang, He, Xie, "UCSD-AI4H").
 
-Input: `CT_COVID/*` and `CT_NonCOVID/*`, PNG and JPEG mixed.
+Input: `CT_COVID/*` and `CT_NonCOVID/*`, PNG and JPEG mixed, also each below a folder of its own, as unpacked.
 Labels: CVP and NCV from the folder.
 Metadata: none here. Patient, from the name: slices of CT_COVID cut from one paper (`<paper>-p12-...`)
 count as one patient, as do the cuts `N%0`, `N%1` of one figure of CT_NonCOVID. A paper may show several patients: that
@@ -13,7 +13,7 @@ Tested on real files.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from covaudit.sources.readers.base import ReaderResult, Rows
@@ -26,17 +26,19 @@ _PAGE = re.compile(r"-p\d+(-|%|$)")
 def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     """See the module for the layout."""
     rows = Rows()
-    root = folder.resolve()
-    for name, label in _FOLDERS.items():
-        if not (folder / name).is_dir():
-            continue
-        listing = list_images(folder / name)
+    for place in _class_folders(folder):
+        listing, root = list_images(place), place.resolve()
         for reason, n in listing.refused.items():
             rows.drop(reason, n)
         for path in listing.paths:
-            image_id = path.relative_to(root).as_posix()
-            rows.add(image_id, path, label, f"{name}/{patient_of(path.stem)}")
+            image_id = f"{place.name}/{path.relative_to(root).as_posix()}"
+            rows.add(image_id, path, _FOLDERS[place.name], f"{place.name}/{patient_of(path.stem)}")
     return rows.result()
+
+
+def _class_folders(folder: Path) -> Iterator[Path]:
+    for base in (folder, *(one for one in sorted(folder.iterdir()) if one.is_dir() and not one.is_symlink())):
+        yield from (base / name for name in _FOLDERS if (base / name).is_dir())
 
 
 def patient_of(stem: str) -> str:
@@ -46,5 +48,5 @@ def patient_of(stem: str) -> str:
 
 
 def matches(folder: Path) -> bool:
-    """Both of its folders, or one, are there."""
-    return any((folder / name).is_dir() for name in _FOLDERS)
+    """Both of its folders, or one, are there, or one folder down."""
+    return next(_class_folders(folder), None) is not None
