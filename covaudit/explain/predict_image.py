@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from covaudit.explain.heatmaps import draw_heatmaps
+from covaudit.sources.radiograph import Radiograph
 from covaudit.training.device import resolve_device
 from covaudit.training.network_file import NetworkFile, load_network
-from covaudit.training.pixels import scale
 from covaudit.training.predict import name_answers, predict_logits, probabilities
+from covaudit.training.prepare import prepare
 
 
 class ImagePrediction(NamedTuple):
@@ -41,7 +42,7 @@ def predict_images(
     weights = run_folder / "weights.safetensors"
     changed = weights.stat().st_mtime_ns if weights.exists() else 0
     network, described = _loaded(run_folder, chosen, changed)
-    pixels = np.stack([scale(image, described.image_size) for _, image in images])
+    pixels = np.stack([prepare(Radiograph(image), described.recipe).pixels for _, image in images])
     rows = np.arange(len(pixels))
     found = probabilities(predict_logits(network, pixels, rows, chosen), described.is_multi_label)
     answers = name_answers(found, described.classes, described.is_multi_label)

@@ -13,7 +13,6 @@ import numpy as np
 from covaudit.audit.evidence import Evidence
 from covaudit.audit.report import audit
 from covaudit.errors import CovauditError
-from covaudit.explain.heatmaps import describe_network
 from covaudit.jobs import steps
 from covaudit.jobs.process import Reporter, end_with_parent
 from covaudit.jobs.provenance import provenance
@@ -25,7 +24,6 @@ from covaudit.settings import Settings
 from covaudit.store import artifacts, results, runs
 from covaudit.store.database import Store
 from covaudit.training.device import resolve_device
-from covaudit.training.pixels import build_pixels
 from covaudit.training.predict import predict_logits, probabilities
 
 
@@ -33,19 +31,18 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     """Choose images, read their pixels, train, predict, explain, measure, audit, write."""
     begun = time.monotonic()
     experiment = runs.get(store, run_id).experiment
-    classes, size = experiment.task.classes, experiment.training.image_size
-    is_multi = experiment.task.is_multi_label
+    classes, is_multi = experiment.task.classes, experiment.task.is_multi_label
     reporter = Reporter(store, run_id, attempt)
     device = resolve_device(device_name)
     reporter.log(f"{experiment.name}: {experiment.network} on {device}, seed {experiment.seed}")
 
     samples, dropped = steps.choose_samples(store, experiment, reporter)
-    pixels = build_pixels(samples, size, store.workspace / "cache" / "pixels", reporter.stage("decoding images"))
+    pixels, recipe = steps.read_pixels(store, experiment, samples, reporter)
     samples, unreadable = steps.without_unreadable(samples, pixels, experiment)
     dropped |= unreadable
 
     network = steps.train(store, run_id, attempt, experiment, samples, pixels, device, reporter)
-    described = describe_network(network, experiment.network, classes, size, experiment.explanation.method, is_multi)
+    described = steps.describe(network, experiment, recipe)
     predictions = steps.score(network, experiment, samples, pixels, device, reporter)
     predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
 

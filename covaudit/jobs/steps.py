@@ -12,7 +12,7 @@ from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
 from covaudit.domain.task import Task
 from covaudit.errors import JobFailed
-from covaudit.explain.heatmaps import draw_heatmaps
+from covaudit.explain.heatmaps import describe_network, draw_heatmaps
 from covaudit.explain.regions import Shares, measure_shares
 from covaudit.jobs.process import Reporter
 from covaudit.sources.index import read_index
@@ -20,11 +20,14 @@ from covaudit.sources.sampling import choose
 from covaudit.store import runs
 from covaudit.store import sources as source_table
 from covaudit.store.database import Store
+from covaudit.training.copies import add_copies
+from covaudit.training.intensity import feed
 from covaudit.training.learner import TrainingData
 from covaudit.training.loop import fit
 from covaudit.training.network_file import NetworkFile
-from covaudit.training.pixels import PixelSet
+from covaudit.training.pixels import PixelSet, build_pixels, reference_recipe
 from covaudit.training.predict import name_answers, predict_logits, probabilities
+from covaudit.training.prepare import Recipe
 from models.registry import build_network
 
 EXPLAINED = ("internal", "external")
@@ -50,7 +53,26 @@ def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> 
         dropped |= {f"{name}: {reason}": n for reason, n in index.dropped.items()}
         progress(number, len(names))
     chosen = choose(experiment, tables)
-    return Chosen(chosen.table, dropped | chosen.dropped)
+    table = add_copies(chosen.table, experiment.training.copies, experiment.seed)
+    return Chosen(table, dropped | chosen.dropped)
+
+
+def read_pixels(
+    store: Store, experiment: Experiment, samples: pd.DataFrame, reporter: Reporter
+) -> tuple[PixelSet, Recipe]:
+    """Every sample opened and prepared as the protocol says, and the recipe that did it."""
+    training, cache = experiment.training, store.workspace / "cache" / "pixels"
+    on_progress = reporter.stage("decoding images")
+    recipe = reference_recipe(samples, Recipe(training.image_size, training.preparation), cache)
+    return build_pixels(samples, recipe, cache, on_progress), recipe
+
+
+def describe(network: nn.Module, experiment: Experiment, recipe: Recipe) -> NetworkFile:
+    """What is needed to prepare an image, predict and explain with the trained network later."""
+    task, method = experiment.task, experiment.explanation.method
+    found = describe_network(network, experiment.network, task.classes, recipe.size, method, task.is_multi_label)
+    pixels = {"preparation": recipe.preparation, "levels": recipe.levels, "intensity": experiment.training.intensity}
+    return found.model_copy(update=pixels)
 
 
 def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Experiment) -> Chosen:
@@ -84,6 +106,7 @@ def train(
         image_size=experiment.training.image_size,
         pretrained=experiment.training.pretrained == "imagenet",
     ).to(device)
+    feed(network, experiment.training.intensity)
     targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)
     label_sets, sources = (pd.factorize(samples[name])[0].astype(np.int64) for name in ("class_name", "source"))
     parts = (rows_of(samples, "train"), rows_of(samples, "val"))

@@ -5,6 +5,7 @@ Nothing is unpickled.
 
 import json
 from pathlib import Path
+from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -12,7 +13,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
+from covaudit.domain.training import Preparation
 from covaudit.errors import MissingArtifact
+from covaudit.training.intensity import feed
+from covaudit.training.prepare import Recipe
 from models.registry import build_network
 
 
@@ -37,6 +41,14 @@ class NetworkFile(BaseModel):
     cam_cells: int
     in_chans: int = 1
     is_multi_label: bool = False
+    intensity: Literal["standard", "unit", "raw"] = "standard"
+    preparation: Preparation = Preparation()
+    levels: tuple[float, ...] = ()
+
+    @property
+    def recipe(self) -> Recipe:
+        """How an image is prepared for this network."""
+        return Recipe(self.image_size, self.preparation, self.levels)
 
 
 def weights_bytes(network: nn.Module) -> bytes:
@@ -55,6 +67,7 @@ def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Network
         network = build_network(
             described.network, len(described.classes), described.in_chans, image_size=described.image_size
         )
+        feed(network, described.intensity)
         network.load_state_dict(load_file(folder / "weights.safetensors"))
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError, ValidationError) as error:
         raise MissingArtifact(

@@ -6,24 +6,28 @@ import os
 import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from covaudit.domain.regions import LESION, LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
-from covaudit.errors import BadImage
+from covaudit.errors import BadImage, JobFailed, clip
 from covaudit.sources.radiograph import Radiograph, open_radiograph
+from covaudit.training.copies import change
+from covaudit.training.prepare import Prepared, Recipe, levels_of, prepare
 
 _ARRAYS = ("pixels", "regions")
-_RECIPE = "stretch to a square, area interpolation, grey, 1"
+_REFERENCES = 200  # films that the grey levels of a reference source are taken from
 
 Bytes = NDArray[np.uint8]
+OnProgress = Callable[[int, int], None]
+FindLungs = Callable[[Bytes], NDArray[np.bool_] | None]
+"""From a film (H, W) to its lungs, or None where they are not found."""
 
 
 class PixelSet(NamedTuple):
@@ -39,12 +43,19 @@ class PixelSet(NamedTuple):
 
 
 def build_pixels(
-    samples: pd.DataFrame, size: int, cache: Path, on_progress: Callable[[int, int], None] = lambda done, total: None
+    samples: pd.DataFrame,
+    recipe: Recipe,
+    cache: Path,
+    on_progress: OnProgress = lambda done, total: None,
+    find_lungs: FindLungs | None = None,
 ) -> PixelSet:
-    """Open every sample and scale it to `size` pixels a side; a second call with the same images reads the cache."""
-    folder = cache / _key(samples, size)
+    """Open every sample and prepare it by the recipe; a second call with the same images reads the cache.
+
+    `find_lungs` is asked where the recipe needs the lungs and the source does not say.
+    """
+    folder = cache / _key(samples, recipe)
     if not (folder / "unreadable.json").exists():
-        _decode(samples, size, folder, on_progress)
+        _decode(samples, recipe, folder, on_progress, find_lungs)
     unreadable = json.loads((folder / "unreadable.json").read_text())
     os.utime(folder)  # the cache is evicted by age of last use
     return PixelSet(
@@ -54,26 +65,43 @@ def build_pixels(
     )
 
 
-def scale(pixels: Bytes, size: int) -> Bytes:
-    """Grey levels (H, W) stretched to (size, size): the one way an image is scaled, in training and in prediction."""
-    interpolation = cv2.INTER_AREA if min(pixels.shape) >= size else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(pixels, (size, size), interpolation=interpolation), dtype=np.uint8)
+def reference_recipe(samples: pd.DataFrame, recipe: Recipe, cache: Path, find_lungs: FindLungs | None = None) -> Recipe:
+    """The recipe with the grey levels of its reference source, from at most 200 films of the train split.
+
+    Raises:
+        JobFailed: the reference source has no readable film in the train split.
+    """
+    source = recipe.preparation.match_source
+    if not source:
+        return recipe
+    films = samples[(samples["source"] == source) & (samples["split"] == "train")].head(_REFERENCES)
+    plain = recipe.preparation.model_copy(update={"match_source": "", "lungs": "as they are"})
+    found = build_pixels(films, Recipe(recipe.size, plain), cache, find_lungs=find_lungs)
+    readable = [row for row in range(len(films)) if row not in found.unreadable]
+    if not readable:
+        raise JobFailed(
+            f"No readable film of '{clip(source)}', the reference of the grey levels, is in the train split."
+        )
+    return recipe._replace(levels=levels_of(found.pixels[readable]))
 
 
-def _key(samples: pd.DataFrame, size: int) -> str:
-    """Hash of the images' content, their masks and the recipe."""
+def _key(samples: pd.DataFrame, recipe: Recipe) -> str:
+    """Hash of the images' content, their masks, the copies made of them and the recipe."""
     masks = samples["mask_path"].fillna("").astype(str)
-    lines = "\n".join(samples["sha256"].astype(str) + " " + masks)
-    return hashlib.sha256(f"{_RECIPE}\n{size}\n{lines}".encode()).hexdigest()[:24]
+    copies = " " + samples["copy"] if "copy" in samples and samples["copy"].any() else ""
+    lines = "\n".join(samples["sha256"].astype(str) + " " + masks + copies)
+    return hashlib.sha256(f"{recipe.key()}\n{lines}".encode()).hexdigest()[:24]
 
 
-def _decode(samples: pd.DataFrame, size: int, folder: Path, on_progress: Callable[[int, int], None]) -> None:
+def _decode(
+    samples: pd.DataFrame, recipe: Recipe, folder: Path, on_progress: OnProgress, find_lungs: FindLungs | None
+) -> None:
     building = folder.with_name(f"{folder.name}.{uuid4().hex[:8]}.part")
     building.mkdir(parents=True)
     try:
-        shape = (len(samples), size, size)
+        shape = (len(samples), recipe.size, recipe.size)
         pixels, regions = (open_memmap(building / f"{name}.npy", "w+", np.uint8, shape) for name in _ARRAYS)
-        unreadable = _fill(samples, size, pixels, regions, on_progress)
+        unreadable = _fill(samples, recipe, pixels, regions, on_progress, find_lungs)
         pixels.flush()
         regions.flush()
         (building / "unreadable.json").write_text(json.dumps(unreadable))
@@ -84,36 +112,31 @@ def _decode(samples: pd.DataFrame, size: int, folder: Path, on_progress: Callabl
 
 
 def _fill(
-    samples: pd.DataFrame, size: int, pixels: Bytes, regions: Bytes, on_progress: Callable[[int, int], None]
-) -> dict[int, str]:
+    samples: pd.DataFrame, recipe: Recipe, pixels: Bytes, regions: Bytes, on_progress: OnProgress,
+    find_lungs: FindLungs | None,
+) -> dict[int, str]:  # fmt: skip
     unreadable: dict[int, str] = {}
-    rows = samples[["source", "image_id", "path", "mask_path"]].to_dict("records")
+    rows = samples.assign(copy=samples.get("copy", ""))[["source", "image_id", "path", "mask_path", "copy"]]
+    open_one = partial(_open, recipe=recipe, find_lungs=find_lungs)
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        for number, opened in enumerate(pool.map(_open, rows)):
-            if isinstance(opened, Radiograph):
-                pixels[number] = scale(opened.pixels, size)
-                regions[number] = region_bits(opened, size)
+        for number, opened in enumerate(pool.map(open_one, rows.to_dict("records"))):
+            if isinstance(opened, Prepared):
+                pixels[number], regions[number] = opened
             else:
                 unreadable[number] = opened
             on_progress(number + 1, len(rows))
     return unreadable
 
 
-def _open(row: Mapping[Any, Any]) -> Radiograph | str:
+def _open(row: Mapping[Any, Any], recipe: Recipe, find_lungs: FindLungs | None) -> Prepared | str:
     try:
-        return open_radiograph(row)
+        film = open_radiograph(row)
     except BadImage as error:
         return str(error)
+    return prepare(_with_lungs(change(film, row["copy"]) if row["copy"] else film, recipe, find_lungs), recipe)
 
 
-def region_bits(radiograph: Radiograph, size: int) -> Bytes:
-    """The masks of a radiograph as bits (size, size)."""
-    bits = np.zeros((size, size), np.uint8)
-    for mask, bit in ((radiograph.lung_mask, LUNG), (radiograph.lesion_mask, LESION), (radiograph.marker_mask, MARKER)):
-        if mask is not None:
-            # Area, then any coverage of a half: a marker's thin strokes must not vanish between sampled pixels.
-            share = cv2.resize(mask.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
-            bits[share >= (0.25 if bit == MARKER else 0.5)] |= bit
-    bits |= LUNGS_KNOWN if radiograph.lung_mask is not None else 0
-    bits |= MARKERS_KNOWN if radiograph.marker_mask is not None else 0
-    return bits
+def _with_lungs(film: Radiograph, recipe: Recipe, find_lungs: FindLungs | None) -> Radiograph:
+    if recipe.preparation.lungs == "as they are" or film.lung_mask is not None or find_lungs is None:
+        return film
+    return film._replace(lung_mask=find_lungs(film.pixels))

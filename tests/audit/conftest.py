@@ -12,7 +12,7 @@ from covaudit.domain.estimate import Estimate
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.presets import PRESETS
 from covaudit.sources.radiograph import open_radiograph
-from covaudit.training.pixels import region_bits, scale
+from covaudit.training.prepare import region_bits, scale
 
 SIZE = 64
 PATIENTS = 16

@@ -21,7 +21,7 @@ from covaudit.domain.seeds import derive_seed
 from covaudit.metrics.intervals import wilson
 from covaudit.sources.phantom import STYLE_PARTS, STYLES
 from covaudit.sources.radiograph import redraw
-from covaudit.training.pixels import scale
+from covaudit.training.prepare import Recipe, prepare
 
 _NAMES = {
     "marker": "laterality marker",
@@ -115,10 +115,11 @@ def _donors(evidence: Evidence) -> dict[tuple[str, str], str]:
 
 def _swap(evidence: Evidence, chosen: pd.DataFrame, parts: Sequence[str]) -> list[Flips]:
     """Each chosen image drawn again with each part swapped, and how many predictions that changes."""
-    size = evidence.experiment.training.image_size
+    training = evidence.experiment.training
+    size, recipe = training.image_size, Recipe(training.image_size, training.preparation)
     pairs = zip(chosen["path"], chosen["donor"], strict=True)
     # (images, parts, size, size): all parts of one patient in a row, for the chest is drawn once then.
-    pixels = np.stack([[scale(redraw(path, donor, part).pixels, size) for part in parts] for path, donor in pairs])
+    pixels = np.stack([[prepare(redraw(path, donor, part), recipe).pixels for part in parts] for path, donor in pairs])
     classes = np.asarray(evidence.experiment.task.classes)
     answers = classes[evidence.predict(pixels.reshape(-1, size, size)).argmax(axis=1)].reshape(len(chosen), len(parts))
     flips = (answers != chosen["predicted"].to_numpy()[:, None]).sum(axis=0)
