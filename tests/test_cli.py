@@ -27,7 +27,7 @@ from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show", "run",
-    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore", "delete",
+    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore", "export", "import", "delete",
     "trash", "trash list", "trash restore", "trash empty",
     "worker", "doctor",
 )  # fmt: skip
@@ -343,6 +343,18 @@ def test_the_database_is_backed_up_and_restored(call: Callable[..., Any], store:
     assert Path(told["kept"]).exists()
     assert [row["run_id"] for row in json.loads(call("runs", "--json").stdout)] == [run_id]
     assert "Restored" in call("restore", Path(made["path"]).name).stdout
+
+
+def test_a_run_is_exported_and_imported(call: Callable[..., Any], store: Store, tmp_path: Path) -> None:
+    run_id = _done(store)
+    told = json.loads(call("export", run_id[:6], tmp_path / "run.zip", "--no-pixels", "--json").stdout)
+    assert told["path"] == str(tmp_path / "run.zip") and told["bytes"] > 1000
+    assert "There is a file" in call("export", run_id, tmp_path / "run.zip", ends=2).stderr
+    assert f"There is a run {run_id} here already" in call("import", tmp_path / "run.zip", ends=2).stderr
+    call("delete", run_id)
+    assert f"show {run_id}" in call("import", tmp_path / "run.zip").stdout
+    assert "balanced_accuracy  0.900" in call("show", run_id).stdout
+    assert "Give the zip that" in call("import", tmp_path / "none.zip", ends=2).stderr
 
 
 # -- demo, predict, doctor --------------------------------------------------------------------------------------------

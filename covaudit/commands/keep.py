@@ -1,11 +1,12 @@
-"""python -m covaudit backup, restore"""
+"""python -m covaudit backup, restore, export, import"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from covaudit.commands.base import AsJson, plain, print_json, print_table
+from covaudit import INTENDED_USE
+from covaudit.commands.base import AsJson, RunId, open_store, plain, print_json, print_table
 
 if TYPE_CHECKING:
     from covaudit.store.backup import Backup
@@ -47,6 +48,38 @@ def restore(
         return
     typer.echo(plain(f"Restored {path}. " + (f"What it replaced is kept: {kept}" if kept else "Nothing was there.")))
     typer.echo("If the app is open, start it again.")
+
+
+def export(
+    run_id: RunId,
+    path: Annotated[
+        Path | None, typer.Argument(metavar="[PATH]", help="The zip to write; else covaudit-RUN.zip here.")
+    ] = None,
+    pixels: Annotated[bool, typer.Option("--pixels/--no-pixels", help="With the images that the network saw.")] = True,
+    weights: Annotated[bool, typer.Option("--weights/--no-weights", help="With the trained network.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Write a finished run to a zip with the hash of every file; 'import' takes it in elsewhere."""
+    from covaudit.store import bundle
+
+    made = bundle.export(open_store(), run_id, path, pixels, weights)
+    if as_json:
+        print_json({"path": str(made), "bytes": made.stat().st_size})
+    else:
+        typer.echo(plain(f"Exported: {made} ({made.stat().st_size / 1e6:.1f} MB)\n{INTENDED_USE}"))
+
+
+def import_run(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="A zip that 'export' wrote.")], as_json: AsJson = False
+) -> None:
+    """Take in a run that was exported elsewhere. Its images need not be here."""
+    from covaudit.store import unbundle
+
+    run_id = unbundle.take_in(open_store(), path)
+    if as_json:
+        print_json({"run_id": run_id})
+    else:
+        typer.echo(f"Imported. See it: python -m covaudit show {run_id}")
 
 
 def _list(found: "list[Backup]", as_json: bool) -> None:

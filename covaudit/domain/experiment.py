@@ -165,7 +165,7 @@ class Experiment(BaseModel):
     @property
     def id(self) -> str:
         """First 12 hexadecimal digits of the SHA-256 of the canonical JSON: the same question has the same id."""
-        return hashlib.sha256(self.canonical_json().encode()).hexdigest()[:12]
+        return id_of(self.canonical_json())
 
     def canonical_json(self) -> str:
         """JSON with sorted keys and no spaces; what the id is made from."""
@@ -212,6 +212,11 @@ class Experiment(BaseModel):
             return cls.model_validate(plain)
         except ValidationError as error:
             raise BadExperiment(explain_validation(error)) from error
+
+
+def id_of(canonical: str) -> str:
+    """The id of an experiment from its canonical JSON."""
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def explain_validation(error: ValidationError) -> str:

@@ -1,11 +1,11 @@
 """What a run found: rows for the numbers, files for the images. Written last and whole, read without torch."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite, isnan, nan
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, insert, select, update
 
@@ -68,25 +68,12 @@ def estimates(store: Store, run_id: str) -> list[Estimate]:
 
 def confusions(store: Store, run_id: str) -> list[Confusion]:
     """The run's confusion matrices."""
-    rows = _rows(store, schema.confusion, run_id)
-    return [
-        Confusion(split=row["split"], classes=json.loads(row["classes"]), counts=json.loads(row["counts"]))
-        for row in rows
-    ]
+    return [_to_confusion(row) for row in _rows(store, schema.confusion, run_id)]
 
 
 def findings(store: Store, run_id: str) -> list[AuditFinding]:
     """The run's audit findings, the gravest first."""
-    found = [
-        AuditFinding(
-            check=row["check"],
-            severity=Severity(row["severity"]),
-            title=row["title"],
-            detail=row["detail"],
-            evidence=json.loads(row["evidence"]),
-        )
-        for row in _rows(store, schema.finding, run_id)
-    ]
+    found = [_to_finding(row) for row in _rows(store, schema.finding, run_id)]
     return sorted(found, key=lambda finding: finding.severity.rank)
 
 
@@ -152,6 +139,21 @@ def _estimate_row(run_id: str, item: Estimate) -> dict[str, Any]:
 def _to_estimate(row: Any) -> Estimate:
     numbers = {name: nan if row[name] is None else row[name] for name in ("value", "low", "high")}
     return Estimate(**({name: row[_COLUMN.get(name, name)] for name in _ESTIMATE} | numbers))
+
+
+def _to_confusion(row: Any) -> Confusion:
+    return Confusion(split=row["split"], classes=json.loads(row["classes"]), counts=json.loads(row["counts"]))
+
+
+def _to_finding(row: Any) -> AuditFinding:
+    plain = {name: row[name] for name in ("check", "title", "detail")}
+    return AuditFinding(**plain, severity=Severity(row["severity"]), evidence=json.loads(row["evidence"]))
+
+
+BUILDERS: Final[Mapping[Table, Callable[[Any], object]]] = {
+    schema.estimate: _to_estimate, schema.confusion: _to_confusion, schema.finding: _to_finding,
+}  # fmt: skip
+"""What makes an object of a row, by table; a row that makes none is a ValueError, TypeError or KeyError."""
 
 
 def _plain_estimate(item: Estimate) -> dict[str, Any]:
