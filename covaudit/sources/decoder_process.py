@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from covaudit.errors import BadImage
-from covaudit.sources.images import open_image, read_file
+from covaudit.sources.facts import facts_of
+from covaudit.sources.images import Opened, open_image, read_file
 from covaudit.sources.refusals import refuse
 
 MEMORY_BYTES = 2 * 2**30
@@ -72,7 +73,28 @@ def _thumbnail(order: Mapping[str, Any], data: bytes) -> Found:
     return {"width": small.shape[1], "height": small.shape[0]}, small.tobytes()
 
 
-_ORDERS: Mapping[str, Callable[[Mapping[str, Any], bytes], Found]] = {"open": _open, "thumbnail": _thumbnail}
+def _look(order: Mapping[str, Any], data: bytes) -> Found:
+    """All facts of a file."""
+    content = read_file(Path(order["path"]), follow_links=False)
+    return facts_of(content, open_image(content))._asdict(), b""
+
+
+def _draw(order: Mapping[str, Any], data: bytes) -> Found:
+    """All facts of a phantom; only who draws imports what draws."""
+    from covaudit.sources.radiograph import open_radiograph
+    from covaudit.sources.readers.phantoms import FORMAT
+
+    pixels = open_radiograph(order).pixels
+    opened = Opened(pixels, FORMAT, pixels.shape[1], pixels.shape[0], (), depth=8, channels=1)
+    return facts_of(order["path"].encode(), opened)._asdict(), b""
+
+
+_ORDERS: Mapping[str, Callable[[Mapping[str, Any], bytes], Found]] = {
+    "open": _open,
+    "look": _look,
+    "draw": _draw,
+    "thumbnail": _thumbnail,
+}
 
 
 def _limit() -> None:

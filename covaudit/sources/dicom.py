@@ -26,13 +26,6 @@ _BAD_TABLE = (ValueError, NotImplementedError, AttributeError, TypeError, IndexE
 _RADIOGRAPHS = ("CR", "DX", "RG", "RF", "XA", "PX", "")
 
 
-def measure_dicom(data: bytes) -> tuple[int, int]:
-    """Width and height from the header. Raises BadImage."""
-    with refusing_damage():
-        dataset = _read(data)
-        return int(dataset.Columns), int(dataset.Rows)
-
-
 def open_dicom(data: bytes) -> Decoded:
     """Grey levels, light = dense. Raises BadImage."""
     with refusing_damage():

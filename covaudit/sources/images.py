@@ -17,15 +17,13 @@ from numpy.typing import NDArray
 
 from covaudit.errors import BadImage
 from covaudit.sources.decoders import Decoders
-from covaudit.sources.dicom import measure_dicom, open_dicom
-from covaudit.sources.raster import measure_raster, open_raster
+from covaudit.sources.dicom import open_dicom
+from covaudit.sources.raster import open_raster
 from covaudit.sources.refusals import MAX_BYTES, REASONS, refuse
 
 __all__ = [
     "REASONS",
-    "Measured",
     "Opened",
-    "measure_image",
     "open_image",
     "open_thumbnail",
     "open_upload",
@@ -82,14 +80,6 @@ class Opened(NamedTuple):
     channels: int  # as stored: 1 grey or palette, 3 colour, 4 with alpha or CMYK
 
 
-class Measured(NamedTuple):
-    """What the header says; width and height are those of the upright image."""
-
-    format: str
-    width: int
-    height: int
-
-
 def open_image(data: bytes | Path) -> Opened:
     """Decode a file or the bytes of one. Raises BadImage with one of `REASONS`, and nothing else."""
     content = read_file(data) if isinstance(data, Path) else data
@@ -138,12 +128,6 @@ def _decoders() -> Decoders:
 
 
 _broke_a_decoder: set[bytes] = set()
-
-
-def measure_image(data: bytes) -> Measured:
-    """Format and size from the header, with no pixel decoded, so they may still prove damaged. Raises BadImage."""
-    format = sniff(data)
-    return Measured(format, *(measure_dicom(data) if format == "DICOM" else measure_raster(data, format)))
 
 
 def read_file(path: Path, follow_links: bool = True) -> bytes:

@@ -13,14 +13,6 @@ from covaudit.sources.refusals import check_size, refuse, refusing_damage
 
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
-_SIDEWAYS = (5, 6, 7, 8)
-
-
-def measure_raster(data: bytes, format: str) -> tuple[int, int]:
-    """Width and height, upright, from the header alone. Raises BadImage."""
-    with _opened(data, format) as image:
-        width, height = image.size
-        return (height, width) if _orientation(image) in _SIDEWAYS else (width, height)
 
 
 def open_raster(data: bytes, format: str) -> Decoded:

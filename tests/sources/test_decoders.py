@@ -134,7 +134,7 @@ def test_memory_is_limited(own, encode, monkeypatch):
     assert open_upload(data).width == 7000
     own.close()
     own.__init__(1, 10)
-    code = "import covaudit.sources.decoder_process as p; p.MEMORY_BYTES = 600 * 2**20; p.main()"
+    code = "import covaudit.sources.decoder_process as p; p.MEMORY_BYTES = 900 * 2**20; p.main()"
     monkeypatch.setattr(decoders, "PROGRAM", ("-c", code))
     assert reason(data) == "out_of_memory"
     assert open_upload(encode(np.eye(64, dtype=np.uint8))).width == 64

@@ -15,7 +15,7 @@ from pydicom.uid import MPEG4HP41, JPEGBaseline8Bit, RLELossless
 
 from covaudit.errors import BadImage
 from covaudit.sources.codestream import n_values
-from covaudit.sources.images import measure_image, open_image
+from covaudit.sources.images import open_image
 
 
 def refused(data):
@@ -182,7 +182,3 @@ def test_notes_tell_the_picture_s_facts_and_no_name(make_dicom):
         "the header says modality MR, not a radiograph",
         "the header says that text is burned into the picture; it may name the patient",
     )
-
-
-def test_the_header_alone_gives_the_size(make_dicom):
-    assert measure_image(make_dicom(columns(1, 2, 3))) == ("DICOM", 96, 64)

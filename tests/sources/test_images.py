@@ -13,7 +13,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from covaudit.errors import BadImage
-from covaudit.sources.images import REASONS, measure_image, open_image, read_file
+from covaudit.sources.images import REASONS, open_image, read_file
 
 
 def refused(data):
@@ -109,7 +109,7 @@ def test_exif_turns_the_image_upright(encode, ramp):
     exif[0x0112] = 6  # stored lying on its left side: turn clockwise
     data = encode(ramp(70, 140), "JPEG", exif=exif, quality=95)
     opened = open_image(data)
-    assert (opened.width, opened.height) == (70, 140) == measure_image(data)[1:]
+    assert (opened.width, opened.height) == (70, 140)
     assert opened.pixels[0].mean() < 10 and opened.pixels[-1].mean() > 245  # left became top
     assert opened.notes == ("turned upright as its EXIF data says",)
 
@@ -201,7 +201,7 @@ def test_too_many_pixels_are_refused_from_the_header(width, height):
 
 
 def test_50_million_pixels_pass_the_header():
-    assert measure_image(png_header(10_000, 5_000) + png_chunk_end()) == ("PNG", 10_000, 5_000)
+    assert refused(png_header(10_000, 5_000) + png_chunk_end()) == "damaged"  # it holds no pixel
 
 
 def png_chunk_end():

@@ -15,6 +15,7 @@ from covaudit.sources.phantom.patient import make_patient
 
 N_PATIENTS = 300
 SIZE = 256
+FORMAT = "drawn"
 SCHEME = "phantom:"
 
 
