@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from covaudit.commands.base import AsJson, build_app, open_store, plain, print_json, print_table
+from covaudit.commands.health import progress_of
 from covaudit.errors import BadSource, CovauditError, clip
 
 app = build_app("List, add and look at the sources of images.")
@@ -85,13 +86,15 @@ def get_source(
 @app.command("show")
 def show_source(name: Name, as_json: AsJson = False) -> None:
     """Show what is known of a source, and count its images by label."""
-    from covaudit.jobs import submit
+    from covaudit.jobs import scans, submit
     from covaudit.sources.catalog import card_of
     from covaudit.store import sources
 
     store = open_store()
     source = sources.get(store, name)
     index = submit.index_of(store, source)
+    if index.n_pending and source.path is not None:
+        index = scans.run(store, source, progress_of(source.name))
     counts = {str(label): int(n) for label, n in index.table["label"].value_counts().sort_index().items()}
     shown: dict[str, Any] = source.model_dump() | card_of(source).model_dump(mode="json")
     shown |= {"counts": counts, "n": len(index.table), "patients": int(index.table["patient"].nunique())}

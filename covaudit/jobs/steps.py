@@ -48,7 +48,7 @@ def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> 
     dropped: dict[str, int] = {}
     for number, name in enumerate(names, start=1):
         source = source_table.get(store, name)
-        index = read_index(source, store.workspace / "cache" / "index", store.settings.roots)
+        index = read_index(source, store.index_cache, store.settings.roots, on_progress=progress)
         tables[name] = index.table
         dropped |= {f"{name}: {reason}": n for reason, n in index.dropped.items()}
         progress(number, len(names))

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from covaudit.sources.index import SourceIndex
 
 INDEX_TTL_S = 30.0
+INDEX_SHARE = 20
+"""A large index is kept longer: reading it again takes at most a twentieth of the time."""
+LOOKED_AT_ONCE = 300
+"""So many new images are looked at while a page waits; more need a scan (`jobs.scans`)."""
 POLL_S = 0.25
 _ENSURE_S = 5.0
 
@@ -44,7 +48,13 @@ def check(store: Store, experiment: Experiment) -> None:
         if component.source not in known:
             cure = "Add it with 'python -m covaudit sources add NAME PATH'."
             raise UnknownName("source", component.source, known, cure)
-        _check_label(component, index_of(store, known[component.source]).table)
+        index = index_of(store, known[component.source])
+        if index.n_pending and known[component.source].path is not None:
+            raise BadExperiment(
+                f"{index.n_pending:,} images of source {clip(component.source)} were not looked at yet. Scan it on the "
+                f"page Sources, or with 'python -m covaudit sources scan {clip(component.source)}'."
+            )
+        _check_label(component, index.table)
 
 
 def submit(store: Store, experiment: Experiment, demo: bool = False) -> Submitted:
@@ -142,13 +152,17 @@ def available(store: Store) -> "dict[str, pd.DataFrame]":
 
 
 def index_of(store: Store, source: Source) -> "SourceIndex":
-    """The index of one source and what was left out, at most `INDEX_TTL_S` seconds old. Raises `BadSource`."""
+    """The index of one source and what was left out, not read again for `INDEX_TTL_S` seconds. Raises `BadSource`.
+
+    Empty, with the number that pend, where more than `LOOKED_AT_ONCE` images are new.
+    """
     from covaudit.sources.index import read_index
 
-    key = (store, source.model_dump_json())
-    if key not in _indexes or time.monotonic() - _indexes[key][0] > INDEX_TTL_S:
-        index = read_index(source, store.workspace / "cache" / "index", store.settings.roots)
-        _indexes[key] = (time.monotonic(), index)
+    key, now = (store, source.model_dump_json()), time.monotonic()
+    if key not in _indexes or now > _indexes[key][0]:
+        index = read_index(source, store.index_cache, store.settings.roots, most=LOOKED_AT_ONCE)
+        took = time.monotonic() - now
+        _indexes[key] = (now + max(INDEX_TTL_S, INDEX_SHARE * took), index)
     return _indexes[key][1]
 
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pandas as pd
 
 from covaudit.domain.source import Source
 from covaudit.errors import BadImage
+from covaudit.files import writing_whole
 from covaudit.sources.decoders import Decoders
 from covaudit.sources.facts import Facts
 from covaudit.sources.readers import phantoms
@@ -121,16 +121,8 @@ def _dtype(name: str) -> str:
 def _remember(table: pd.DataFrame, place: Path | None) -> None:
     if place is None:
         return
-    place.parent.mkdir(parents=True, exist_ok=True)
-    building = place.with_name(f"{place.name}.{uuid4().hex[:8]}.part")
-    try:
-        with building.open("wb") as file:
-            table[~table["refused"].isin(_PASSING)].to_parquet(file, index=False)
-            file.flush()
-            os.fsync(file.fileno())
-        building.replace(place)
-    finally:
-        building.unlink(missing_ok=True)
+    with writing_whole(place) as building:
+        table[~table["refused"].isin(_PASSING)].to_parquet(building, index=False)
 
 
 def cache_name(source: Source) -> str:

@@ -29,6 +29,11 @@ class Store:
     workspace: Path
     settings: Settings
 
+    @property
+    def index_cache(self) -> Path:
+        """The folder of what was found in the files of each source; it may be deleted at any time."""
+        return self.workspace / "cache" / "index"
+
     @classmethod
     def open(cls, settings: Settings) -> "Store":
         """Make what is missing, migrate what is old after a backup, refuse what is newer or damaged.

@@ -234,7 +234,7 @@ CASES = [
 def test_a_collection_as_released(make_file, tmp_path, name, layout, labels, dropped, some):
     layout(make_file)
     assert find_reader("a name that says nothing", tmp_path) == name
-    table, left_out = read_index(add_source(name, tmp_path))
+    table, left_out, *_ = read_index(add_source(name, tmp_path))
     assert table["label"].value_counts().to_dict() == labels and left_out == dropped
     by_id = table.set_index("image_id")
     for image_id, (patient, view, sex, age) in some.items():
@@ -253,7 +253,7 @@ def test_the_corrected_table_of_chestxray8_wins(make_file, tmp_path):
 def test_uncertain_pneumonia_of_chexpert_by_its_policy(make_file, tmp_path):
     chexpert(make_file)
     source = Source(name="x", reader="chexpert", path=str(tmp_path), columns={"uncertain": "positive"})
-    table, dropped = read_index(source)
+    table, dropped, *_ = read_index(source)
     assert table["label"].value_counts().to_dict() == {"NCP": 3, "NOR": 1} and "pneumonia is uncertain" not in dropped
     with pytest.raises(BadSource, match="can be: drop, positive"):
         READERS["chexpert"].read(tmp_path, {"uncertain": "maybe"})

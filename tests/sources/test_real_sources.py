@@ -24,11 +24,18 @@ DROPPED = {"figure1": {"no finding is given": 15, "a finding other than COVID-19
 PATIENTS = {"cxri": 1893, "chestxray8": 485, "cidc": 55, "hannover": 48}
 
 
+@pytest.fixture(scope="module")
+def index_of(tmp_path_factory):
+    """Each collection is looked at once."""
+    cache = tmp_path_factory.mktemp("cache")
+    return lambda folder: read_index(add_source(folder.name, folder), cache)
+
+
 @pytest.mark.parametrize("name", COUNTS)
-def test_counts(shared, name):
+def test_counts(shared, name, index_of):
     folder = shared / "data" / name
     assert find_reader("a name that says nothing", folder) == name
-    table, dropped = read_index(add_source(name, folder))
+    table, dropped, *_ = index_of(folder)
     assert table["label"].value_counts().to_dict() == COUNTS[name]
     assert dropped == DROPPED.get(name, {})
     assert table["image_id"].is_unique and table["patient"].ne("").all()
@@ -37,21 +44,21 @@ def test_counts(shared, name):
 
 
 @pytest.mark.parametrize("name", ["chestxray8", "cidc", "hannover", "figure1", "mgc"])
-def test_every_image_decodes(shared, name):
-    table = read_index(add_source(name, shared / "data" / name)).table
+def test_every_image_decodes(shared, name, index_of):
+    table = index_of(shared / "data" / name).table
     with ThreadPoolExecutor(2) as pool:
         shapes = list(pool.map(lambda row: open_radiograph(row).pixels.shape, table.to_dict("records")))
     assert shapes == list(zip(table["height"], table["width"], strict=True))
 
 
-def test_lung_masks_lie_on_their_images(shared):
-    table = read_index(add_source("cidc", shared / "data" / "cidc")).table
+def test_lung_masks_lie_on_their_images(shared, index_of):
+    table = index_of(shared / "data" / "cidc").table
     shares = [open_radiograph(row).lung_mask.mean() for row in table.to_dict("records")]
     assert min(shares) > 0.05 and max(shares) < 0.8
 
 
-def test_the_single_set_up_of_the_paper(shared):
-    tables = {name: read_index(add_source(name, shared / "data" / name)).table for name in ("cxri", "cidc")}
+def test_the_single_set_up_of_the_paper(shared, index_of):
+    tables = {name: index_of(shared / "data" / name).table for name in ("cxri", "cidc")}
     asked = Experiment.from_plain(
         {
             "name": "single",

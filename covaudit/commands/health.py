@@ -1,0 +1,43 @@
+"""python -m covaudit sources scan | check"""
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from covaudit.commands.base import open_store, plain
+
+Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The names of sources.")]
+
+
+def scan_sources(names: Names) -> None:
+    """Look at every image of a source that is new or has changed. Ctrl-C ends it and keeps what was found."""
+    from covaudit.jobs import scans
+    from covaudit.store import sources
+
+    store = open_store()
+    for source in [sources.get(store, name) for name in names]:
+        try:
+            index = scans.run(store, source, progress_of(source.name))
+        except KeyboardInterrupt:
+            typer.echo(f"\nEnded. What was found of {plain(source.name)} is kept; the next scan goes on.", err=True)
+            raise typer.Exit(130) from None
+        left_out = sum(index.dropped.values())
+        typer.echo(plain(f"{source.name}: {len(index.table):,} images, {left_out:,} left out."))
+
+
+def progress_of(name: str) -> Callable[[int, int], None]:
+    """A line on stderr that is written over on a terminal; in a file, ten lines in all."""
+    over, last = sys.stderr.isatty(), -1
+
+    def tell(done: int, total: int) -> None:
+        nonlocal last
+        share = 100 * done // total if over else 10 * done // total * 10
+        if share != last:
+            last = share
+            typer.echo(f"\r{plain(name)}: {done:,} of {total:,} images " * over, nl=False, err=True)
+            if not over or done == total:
+                typer.echo(f"{plain(name)}: {share} % of {total:,} images" * (not over), err=True)
+
+    return tell
