@@ -1,14 +1,15 @@
 """Whole protocols by name: ours, and what the two papers say and ran, with every known difference in words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from covaudit.domain.training import Augmentation, Copies, EarlyStopping, Plateau, Preparation, Training
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """`training` is what is run; `folds` and `split` are how the paper divided its images, for the form to offer.
+    """`training` is what is run; `folds`, `split` and `shares` (val, internal) are how the paper divided
+    its images, for the form to offer.
 
     `differences` says, a sentence each, where paper, released code and this program part.
     """
@@ -18,6 +19,7 @@ class Protocol:
     training: Training
     folds: int = 1
     split: str = "patient"
+    shares: Mapping[str, float] = field(default_factory=dict)
     differences: tuple[str, ...] = ()
 
 
@@ -62,6 +64,8 @@ _ALBERT_A = Training(
     intensity="unit",
 )
 
+_ALBERT_SHARES = {"val": 0.16, "internal": 0.2}
+
 _OF_CVRNET = (
     "Taps: the paper names Xception's middle and entry flow, the notebook taps block 13 and block 4 before their "
     "residual sums; the network's own option says which (E11).",
@@ -98,7 +102,7 @@ _SPECS = (
         "CVR-Net as the paper says (Hasan et al. 2020)",
         _CVRNET,
         folds=5,
-        split="image",
+        split="paper",
         differences=(
             *_OF_CVRNET,
             "The learning rate falls 'by 10.0 %' after 12 epochs without gain: read as times 0.9; stop after 25. The "
@@ -123,7 +127,7 @@ _SPECS = (
             }
         ),
         folds=5,
-        split="image",
+        split="paper",
         differences=(
             *_OF_CVRNET,
             "Adamax, times 0.1 after 4 epochs, stop after 13, all on validation accuracy: the paper says Adam, 10 %, "
@@ -136,6 +140,7 @@ _SPECS = (
         "Albert, experiment A: plain images",
         _ALBERT_A,
         split="image",
+        shares=_ALBERT_SHARES,
         differences=_OF_ALBERT,
     ),
     Protocol(
@@ -143,6 +148,7 @@ _SPECS = (
         "Albert, experiment B: copies of the COVID-19 images",
         _ALBERT_A.model_copy(update={"protocol": "albert-b", "copies": Copies()}),
         split="image",
+        shares=_ALBERT_SHARES,
         differences=(*_OF_ALBERT, *_OF_COPIES),
     ),
     Protocol(
@@ -165,6 +171,7 @@ _SPECS = (
             }
         ),
         split="image",
+        shares=_ALBERT_SHARES,
         differences=(
             *_OF_ALBERT,
             *_OF_COPIES,

@@ -11,12 +11,11 @@ from covaudit.domain.experiment import PAPER_PARTS, SPLIT_METHODS, Explanation, 
 from covaudit.domain.labels import TITLES
 from covaudit.domain.task import TASKS, Task
 from covaudit.ui import draft
+from covaudit.ui.components import training_form
 from covaudit.ui.draft import Draft
 from covaudit.ui.text import literal
 from models.registry import NETWORKS
-from models.specs import NetworkSpec
 
-_WEIGHTS = {"minority": "Minority classes count more", "none": "All images count the same"}
 _HEAT = {
     "hires-cam": "HiResCAM: the gradient stays where it is",
     "grad-cam": "Grad-CAM: one weight a channel",
@@ -39,13 +38,19 @@ def edit_question(base: Draft) -> tuple[str, Task, str]:
         on_change=lambda: draft.change({"task": tasks[st.session_state[key]]}),
     )
     task = tasks[chosen]
-    st.text(" · ".join(f"{name} = {TITLES[name]}" for name in task.classes if name in TITLES))
+    st.text(" · ".join(_meanings(task)))
     notes = st.text_area("Notes", base.notes, max_chars=4000, key=draft.key("notes"), height=80)
     return name or "", task, notes or ""
 
 
-def edit_training(base: Draft) -> tuple[str, Training]:
-    """The network and how it is trained."""
+def _meanings(task: Task) -> list[str]:
+    if task.vectors is not None:
+        return [f"{TITLES.get(label, label)}: {task.class_of(label)}" for label in task.vectors]
+    return [f"{name} = {TITLES[name]}" for name in task.classes if name in TITLES]
+
+
+def edit_training(base: Draft, sources: tuple[str, ...]) -> tuple[str, Training]:
+    """The network and how it is trained; `sources` are those of the train mixture."""
     st.subheader("Network and training", anchor=False)
     names = list(NETWORKS) if base.network in NETWORKS else [*NETWORKS, base.network]
     left, right = st.columns([2, 3], gap="large")
@@ -59,7 +64,7 @@ def edit_training(base: Draft) -> tuple[str, Training]:
         is_fixed = spec is not None and not spec.has_imagenet_weights
         start = _pick(st, "Starts from", _START, base.training.pretrained, "pretrained", disabled=is_fixed)
     with right:
-        training = _edit_protocol(base.training, spec)
+        training = training_form.edit_training(base, spec, sources)
     has_weights = spec is None or spec.has_imagenet_weights
     return str(network), training.model_copy(update={"pretrained": start if has_weights else "none"})
 
@@ -80,35 +85,10 @@ def _network_title(name: str) -> str:
     return NETWORKS[name].title if name in NETWORKS else f"{literal(name)} (unknown)"
 
 
-def _edit_protocol(base: Training, spec: NetworkSpec | None) -> Training:
-    one, two, three = st.columns(3, gap="small")
-    size = one.number_input("Image size (px)", 32, 1024, base.image_size, 32, key=draft.key("image_size"))
-    refusal = spec and spec.refusal_of(int(size))
-    if refusal:
-        one.error(f"Here {refusal}.")
-    epochs = two.number_input("Epochs", 1, 500, base.epochs, key=draft.key("epochs"))
-    batch = three.number_input("Batch size", 2, 1024, base.batch_size, key=draft.key("batch_size"))
-    one, two, three = st.columns(3, gap="small", vertical_alignment="bottom")
-    rate = one.number_input("Learning rate", 1e-6, 1.0, base.lr, 1e-4, format="%.6f", key=draft.key("lr"))
-    decay = two.number_input("Weight decay", 0.0, 1.0, base.weight_decay, 1e-3, format="%.4f", key=draft.key("decay"))
-    augment = three.toggle(
-        "Augment", base.augment, key=draft.key("augment"), help="Shift, turn and scale the training images a little"
-    )
-    weights = _pick(st, "Class weights", _WEIGHTS, base.class_weights, "weights")
-    return Training(
-        image_size=int(size),
-        epochs=int(epochs),
-        batch_size=int(batch),
-        lr=float(rate),
-        weight_decay=float(decay),
-        class_weights="none" if weights == "none" else "minority",
-        augment=bool(augment),
-    )
-
-
 def edit_split(base: Draft) -> tuple[Split, int]:
     """How the train mixture is divided, how many times, and the seed."""
     st.subheader("Split", anchor=False)
+    training_form.offer_split(base.training.protocol, base.split)
     one, two, three, four, five = st.columns([3, 1, 1, 1, 1], gap="small")
     method = _pick(one, "Divide the train mixture", SPLIT_METHODS, base.split.method, "split")
     has_folds = method in ("patient", "image", "paper")
