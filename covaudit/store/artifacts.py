@@ -1,12 +1,17 @@
 """Where the files of a run are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy import select
+
+from covaudit.domain.run import Run, RunState
 from covaudit.errors import MissingArtifact
 from covaudit.files import sha256_of as sha256_of
 from covaudit.files import sync_folder as sync_folder
 from covaudit.files import write_whole as write_whole
 from covaudit.files import writing_whole as writing_whole
+from covaudit.store import schema
 from covaudit.store.database import Store
 
 
@@ -22,3 +27,16 @@ def need(path: Path) -> Path:
             f"The file {path.name} of run {path.parent.parent.name} is missing. Put it back, or retry the run."
         )
     return path
+
+
+def missing(store: Store, found: Sequence[Run]) -> dict[str, list[str]]:
+    """The files that finished runs wrote and that are gone, by run id; runs that miss none are left out."""
+    done = {run.id: run.attempt for run in found if run.state is RunState.DONE}
+    a = schema.artifact.c
+    with store.engine.connect() as connection:
+        rows = connection.execute(select(a.run_id, a.path).where(a.run_id.in_(done))).all()
+    gone: dict[str, list[str]] = {}
+    for run_id, path in rows:
+        if not (store.workspace / path).exists():
+            gone.setdefault(run_id, []).append(path.removeprefix(f"runs/{run_id}/{done[run_id]}/"))
+    return gone

@@ -8,7 +8,7 @@ import streamlit as st
 
 from covaudit.domain.run import Run, RunState
 from covaudit.jobs import submit
-from covaudit.store import Store, runs
+from covaudit.store import Store, artifacts, runs
 from covaudit.ui import state
 from covaudit.ui.components.progress import share_done, stage_words, time_left
 from covaudit.ui.components.runs import say_dead, state_word
@@ -49,15 +49,16 @@ def pick_job(store: Store, found: Sequence[Run]) -> Run | None:
 
 def jobs_frame(store: Store, found: Sequence[Run]) -> pd.DataFrame:
     """One row a run; names are literal text."""
-    return pd.DataFrame([_row(store, run) for run in found])
+    gone = artifacts.missing(store, found)
+    return pd.DataFrame([_row(store, run, run.id in gone) for run in found])
 
 
-def _row(store: Store, run: Run) -> dict[str, object]:
+def _row(store: Store, run: Run, misses_files: bool) -> dict[str, object]:
     is_active = run.state in (RunState.RUNNING, RunState.CANCELLING)
     epochs = runs.epochs(store, run.id) if is_active else []
     position = submit.queue_position(store, run.id) if run.state is RunState.QUEUED else None
     return {
-        "State": state_word(run),
+        "State": state_word(run, misses_files),
         "Run": literal(run.name),
         "Done": round(100 * share_done(run, epochs)),
         "Step": f"place {position} in the queue" if position else stage_words(run),

@@ -11,7 +11,7 @@ from covaudit.jobs import submit
 from covaudit.store import Store, results, runs
 from covaudit.ui import state
 from covaudit.ui.components.charts import show_chart
-from covaudit.ui.components.runs import state_chip
+from covaudit.ui.components.runs import say_missing, state_chip
 from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import DASH, ago, as_utc, duration, duration_range, literal, md_escape, utc_now
 
@@ -59,6 +59,7 @@ def show_run(store: Store, run: Run) -> None:
         _show_progress(store, run, epochs)
     if run.state in (RunState.FAILED, RunState.CANCELLED):
         _show_reason(store, run)
+    say_missing(store, [run])
     _show_actions(store, run)
     if epochs:
         st.markdown("**Learning curves**")

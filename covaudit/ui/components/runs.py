@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from covaudit.domain.run import Run, RunState
-from covaudit.store import Store, runs
+from covaudit.store import Store, artifacts, runs
 from covaudit.ui import state
 from covaudit.ui.components.frame import chip, empty
 from covaudit.ui.text import literal, md_escape, utc_now
@@ -21,8 +21,10 @@ _CHIPS: dict[RunState, tuple[str, str, str, str]] = {
 _PICKER = "run_picker"
 
 
-def state_word(run: Run) -> str:
+def state_word(run: Run, misses_files: bool = False) -> str:
     """'▶ Running', for tables, where there are no badges."""
+    if misses_files:
+        return "⚠ Done, files are missing"
     word, _, _, glyph = _CHIPS[run.state]
     return f"{glyph} No sign of life" if run.is_stale(utc_now()) else f"{glyph} {word}"
 
@@ -60,6 +62,7 @@ def pick_run(store: Store, label: str = "Run") -> Run | None:
     st.session_state[_PICKER] = chosen.id
     st.selectbox(label, list(by_id), format_func=lambda key: run_label(by_id[key]), key=_PICKER, on_change=_follow)
     state.remember_run(chosen.id)
+    say_missing(store, [chosen])
     return chosen
 
 
@@ -79,7 +82,18 @@ def pick_runs(store: Store, label: str, least: int) -> list[Run]:
         label, list(by_id), format_func=lambda key: run_label(by_id[key]), key="runs_picker", max_selections=20
     )
     state.remember_runs(ids)
+    say_missing(store, [by_id[one] for one in ids])
     return [by_id[one] for one in ids]
+
+
+def say_missing(store: Store, shown: Sequence[Run]) -> None:
+    """Which files of these runs are gone; what they found is in the database and is shown all the same."""
+    for run_id, names in artifacts.missing(store, shown).items():
+        st.warning(
+            f"Files of run {run_id[:6]} are missing: {md_escape(', '.join(names), 300)}. What needs them is not shown. "
+            "Put them back, or retry the run.",
+            icon=":material/folder_off:",
+        )
 
 
 def _follow() -> None:
