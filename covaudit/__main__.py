@@ -6,7 +6,7 @@ import sys
 import typer
 
 from covaudit.commands import app as app_command
-from covaudit.commands import demo, health, keep, machine, predict, presets, runs, show, sources, trash
+from covaudit.commands import demo, health, keep, machine, networks, predict, presets, runs, show, sources, trash
 from covaudit.commands.base import FAILED, build_app, plain
 
 app = build_app(
@@ -18,6 +18,7 @@ app.command("demo")(demo.demo)
 app.add_typer(sources.app, name="sources")
 sources.app.command("scan")(health.scan_sources)
 app.add_typer(presets.app, name="presets")
+app.add_typer(networks.app, name="models")
 app.command("run")(runs.run_file)
 app.command("runs")(runs.list_runs)
 app.command("show")(show.show_run)

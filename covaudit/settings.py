@@ -22,7 +22,8 @@ class Settings:
 
     `database` is an SQLAlchemy URL. `device` is auto, cpu, mps, or cuda:<number>. `roots` are the folders that sources
     may live in; empty means anywhere that the user can read. `autostart` False: the app starts no worker. `launcher` is
-    how a worker starts the process of a run: local, ray or slurm, with options after a colon.
+    how a worker starts the process of a run: local, ray or slurm, with options after a colon. `weights` is a folder of
+    ImageNet weights for machines without internet.
     """
 
     workspace: Path
@@ -31,6 +32,7 @@ class Settings:
     roots: tuple[Path, ...] = ()
     autostart: bool = True
     launcher: str = "local"
+    weights: Path | None = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -44,6 +46,7 @@ class Settings:
             roots=tuple(Path(root).expanduser().resolve() for root in roots if root),
             autostart=_switch("COVAUDIT_AUTOSTART", environ.get("COVAUDIT_AUTOSTART") or "1"),
             launcher=_launcher(environ.get("COVAUDIT_LAUNCHER") or "local"),
+            weights=_folder(environ.get("COVAUDIT_WEIGHTS")),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -55,6 +58,7 @@ class Settings:
             "COVAUDIT_ROOTS": os.pathsep.join(str(root) for root in self.roots),
             "COVAUDIT_AUTOSTART": "1" if self.autostart else "0",
             "COVAUDIT_LAUNCHER": self.launcher,
+            "COVAUDIT_WEIGHTS": str(self.weights or ""),
         }
 
 
@@ -88,6 +92,10 @@ def _launcher(value: str) -> str:
             "slurm:partition=NAME,timeout_min=720."
         )
     return value
+
+
+def _folder(value: str | None) -> Path | None:
+    return Path(value).expanduser().resolve() if value else None
 
 
 def _switch(name: str, value: str) -> bool:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from models.specs import HALF, IMAGENET, Backbone, NetworkSpec, Printed
+from models.specs import HALF, IMAGENET, Backbone, NetworkSpec, Normalisation, Printed
 
 if TYPE_CHECKING:
     from torch import nn
 
+TIMM_PREFIX = "timm:"
+_PROBE_SECONDS = 180
 _TIMM = "models.timm_networks:build_timm"
 _RESNET = ("layer4", "layer3", "layer2")
 _XCEPTION = ("act4", "block11", "block2")
@@ -214,36 +221,63 @@ _SPECS = (
 NETWORKS: Mapping[str, NetworkSpec] = {spec.name: spec for spec in _SPECS}
 
 
+def spec_of(name: str) -> NetworkSpec:
+    """The spec of a network by name: one of `NETWORKS`, or any convolutional network of timm as `timm:<name>`.
+
+    Raises:
+        KeyError: there is no such network.
+        ValueError: timm does not have it, or no heat map can be drawn of it.
+    """
+    if name in NETWORKS:
+        return NETWORKS[name]
+    if not name.startswith(TIMM_PREFIX):
+        raise KeyError(name)
+    return _probe(name.removeprefix(TIMM_PREFIX))
+
+
+@cache
+def _probe(timm_name: str) -> NetworkSpec:
+    """Asked of another process, unless torch is loaded here anyway."""
+    if "torch" in sys.modules:
+        from models.timm_probe import describe
+
+        return describe(timm_name)
+    command = [sys.executable, "-m", "models.timm_probe", timm_name]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False)
+    if done.returncode != 0:
+        raise ValueError(done.stderr.strip().rpartition("\n")[2] or f"'{timm_name}' cannot be examined.")
+    plain = json.loads(done.stdout)
+    plain["backbones"] = tuple(Backbone(**one) for one in plain["backbones"])
+    plain["cam_targets"] = {view: tuple(layers) for view, layers in plain["cam_targets"].items()}
+    plain["normalisation"] = Normalisation(*(tuple(plain["normalisation"][key]) for key in ("mean", "spread")))
+    return NetworkSpec(**plain | {"remarks": tuple(plain["remarks"])})
+
+
 def build_network(
-    name: str, n_classes: int, in_chans: int = 1, *, image_size: int | None = None, pretrained: bool = False
-) -> nn.Module:
+    name: str, n_classes: int, in_chans: int = 1, *, image_size: int | None = None,
+    pretrained: Literal["none", "imagenet"] = "none", weights: Path | None = None,
+) -> nn.Module:  # fmt: skip
     """A network that maps (N, in_chans, H, W) to logits (N, n_classes), in training as in evaluation.
 
     `image_size` is the side H = W, the network's native size if left out. DarkCovidNet and CoroNet flatten their maps
-    and take images of that side only; the others take any that the spec allows.
+    and take images of that side only; the others take any that the spec allows. `weights` is a folder with files of
+    ImageNet weights, looked into before anything is downloaded.
 
     Raises:
-        KeyError: `name` is not in `NETWORKS`.
-        ValueError: the images would be too small, or not a multiple of what the spec says.
+        KeyError: there is no such network.
+        ValueError: the images would be too small, or not a multiple of what the spec says; or (`WeightsError`) the
+            weights cannot be had or are not of this network.
     """
-    spec = NETWORKS[name]
+    spec = spec_of(name)
     size = image_size or spec.native_size
     refusal = spec.refusal_of(size)
     if refusal:
         raise ValueError(f"image_size is {size}; {refusal}")
     module, function = spec.builder.split(":")
-    build = getattr(import_module(module), function)
-    network: nn.Module = build(spec, n_classes, in_chans, size)
-    if pretrained:
-        _load_backbones(network, spec, in_chans)
+    network: nn.Module = getattr(import_module(module), function)(spec, n_classes, in_chans, size)
+    if pretrained == "imagenet":
+        from models.weights import load_backbones
+
+        load_backbones(network, spec, weights)
     return network
-
-
-def _load_backbones(network: nn.Module, spec: NetworkSpec, in_chans: int) -> None:
-    import timm
-
-    if not spec.backbones:
-        raise ValueError(f"{spec.name} has no published weights; use pretrained: none")
-    for backbone in spec.backbones:
-        trained = timm.create_model(backbone.timm_name, pretrained=True, num_classes=0, in_chans=in_chans)
-        network.get_submodule(backbone.module).load_state_dict(trained.state_dict(), strict=False)

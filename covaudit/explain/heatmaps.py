@@ -11,7 +11,7 @@ from covaudit.explain.gradcam import attribute, choose_layer
 from covaudit.explain.placement import Grid, measure_grid, place
 from covaudit.training.loaders import Rows
 from covaudit.training.network_file import NetworkFile
-from models.registry import NETWORKS
+from models.registry import spec_of
 
 
 def describe_network(
@@ -23,7 +23,7 @@ def describe_network(
     is_multi_label: bool = False,
 ) -> NetworkFile:
     """What is needed to predict and explain with the network later."""
-    layer = choose_layer(network, NETWORKS[name].cam_layers, image_size)
+    layer = choose_layer(network, spec_of(name).cam_layers, image_size)
     grid = measure_grid(network, layer, image_size)
     return NetworkFile(
         network=name,

@@ -15,7 +15,7 @@ from covaudit.audit.report import audit
 from covaudit.errors import CovauditError
 from covaudit.jobs import steps
 from covaudit.jobs.process import Reporter, end_with_parent
-from covaudit.jobs.provenance import provenance
+from covaudit.jobs.provenance import initial_weights, provenance
 from covaudit.jobs.run_files import write_files
 from covaudit.metrics.baselines import answer_baselines, score_baselines
 from covaudit.metrics.confusion import confusion
@@ -68,7 +68,8 @@ def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
     reporter.left_out(dropped)
     reporter.findings(findings)
     seconds = round(time.monotonic() - begun, 1)
-    summary = provenance(experiment, samples, dropped, network, described, device) | {"seconds": seconds}
+    summary = provenance(experiment, samples, dropped, network, described, device)
+    summary |= {"weights": initial_weights(experiment, store.settings.weights), "seconds": seconds}
     results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
 
 

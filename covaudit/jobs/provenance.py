@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,6 +13,8 @@ from torch import nn
 from covaudit import INTENDED_USE, __version__
 from covaudit.domain.experiment import Experiment
 from covaudit.training.network_file import NetworkFile
+from models.pretrained import record_weights
+from models.registry import spec_of
 
 _PACKAGES = (
     "torch",
@@ -24,6 +27,12 @@ _PACKAGES = (
     "opencv-python-headless",
     "scikit-learn",
 )
+
+
+def initial_weights(experiment: Experiment, folder: Path | None) -> list[dict[str, str]]:
+    """The files that the network started from, with their hashes; empty for random weights."""
+    is_random = experiment.training.pretrained == "none"
+    return [] if is_random else list(record_weights(spec_of(experiment.network), folder))
 
 
 def provenance(

@@ -101,11 +101,9 @@ def train(
     torch.use_deterministic_algorithms(True, warn_only=True)
     task = experiment.task
     network = build_network(
-        experiment.network,
-        len(task.classes),
-        image_size=experiment.training.image_size,
-        pretrained=experiment.training.pretrained == "imagenet",
-    ).to(device)
+        experiment.network, len(task.classes), image_size=experiment.training.image_size,
+        pretrained=experiment.training.pretrained, weights=store.settings.weights,
+    ).to(device)  # fmt: skip
     feed(network, experiment.training.intensity)
     targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)
     label_sets, sources = (pd.factorize(samples[name])[0].astype(np.int64) for name in ("class_name", "source"))

@@ -42,7 +42,7 @@ class Submitted(NamedTuple):
 
 def check(store: Store, experiment: Experiment) -> None:
     """Whether the experiment can be run here. Raises `CovauditError` for the first thing that is wrong."""
-    _check_network(experiment)
+    _check_network(store, experiment)
     known = {source.name: source for source in source_table.listing(store)}
     for component in (*experiment.train.components(), *experiment.test.components()):
         if component.source not in known:
@@ -176,19 +176,26 @@ def _ensure(store: Store) -> None:
         autostart.ensure_workers(store.settings)
 
 
-def _check_network(experiment: Experiment) -> None:
-    from models.registry import NETWORKS
+def _check_network(store: Store, experiment: Experiment) -> None:
+    from models.pretrained import WeightsError, require_weights
+    from models.registry import NETWORKS, spec_of
 
-    if experiment.network not in NETWORKS:
-        raise UnknownName("network", experiment.network, NETWORKS)
-    spec, training = NETWORKS[experiment.network], experiment.training
+    try:
+        spec, training = spec_of(experiment.network), experiment.training
+    except KeyError:
+        raise UnknownName("network", experiment.network, [*NETWORKS, "timm:NAME"]) from None
+    except ValueError as error:
+        raise BadExperiment(str(error)) from error
     refusal = spec.refusal_of(training.image_size)
     if refusal:
         raise BadExperiment(
             f"training.image_size is {training.image_size}; {refusal}. Change it, or choose another network."
         )
-    if training.pretrained == "imagenet" and not spec.has_imagenet_weights:
-        raise BadExperiment(f"Network {spec.name} has no ImageNet weights. Set training.pretrained to none.")
+    if training.pretrained == "imagenet":
+        try:
+            require_weights(spec, store.settings.weights)
+        except WeightsError as error:
+            raise BadExperiment(str(error)) from error
 
 
 def _check_label(component: Component, index: "pd.DataFrame") -> None:

@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import pickle
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -129,6 +130,8 @@ def test_a_removed_run_can_be_asked_again(store: Store, ask: Ask) -> None:
             BadExperiment,
             "efficient has no ImageNet weights",
         ),
+        ({"network": "timm:resnet51"}, BadExperiment, "has no network 'resnet51'. Near to it"),
+        ({"network": "cvrnet", "training": {"image_size": 100}}, BadExperiment, "cvrnet needs a multiple of 32"),
     ],
 )
 def test_what_cannot_be_run_is_refused_before_it_waits(
@@ -137,6 +140,21 @@ def test_what_cannot_be_run_is_refused_before_it_waits(
     with pytest.raises(kind, match=sentence):
         submit.submit(store, ask(**changes))
     assert runs.count(store) == 0
+
+
+def test_missing_weights_end_it_before_it_waits(
+    store: Store, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pretrained._is_reachable", lambda address: False)
+    monkeypatch.setattr("models.pretrained._in_cache", lambda backbone: None)
+    wanted = ask(network="resnet18", training={"pretrained": "imagenet"})
+    with pytest.raises(BadExperiment, match=r"weights of resnet18 are not present.*set COVAUDIT_WEIGHTS"):
+        submit.submit(store, wanted)
+    assert runs.count(store) == 0
+    (tmp_path / "resnet18.safetensors").touch()
+    there = Store.open(dataclasses.replace(store.settings, weights=tmp_path))
+    submit.check(there, wanted)
+    there.close()
 
 
 def test_a_label_that_a_source_does_not_have_is_refused(store: Store, ask: Ask, tmp_path: Path) -> None:

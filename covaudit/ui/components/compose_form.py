@@ -14,7 +14,7 @@ from covaudit.ui import draft
 from covaudit.ui.components import training_form
 from covaudit.ui.draft import Draft
 from covaudit.ui.text import literal
-from models.registry import NETWORKS
+from models.registry import NETWORKS, TIMM_PREFIX
 
 _HEAT = {
     "hires-cam": "HiResCAM: the gradient stays where it is",
@@ -82,7 +82,9 @@ def _pick(
 
 
 def _network_title(name: str) -> str:
-    return NETWORKS[name].title if name in NETWORKS else f"{literal(name)} (unknown)"
+    if name in NETWORKS:
+        return NETWORKS[name].title
+    return literal(name) if name.startswith(TIMM_PREFIX) else f"{literal(name)} (unknown)"
 
 
 def edit_split(base: Draft) -> tuple[Split, int]:
