@@ -19,7 +19,9 @@ import numpy as np
 
 from covaudit.errors import BadImage
 from covaudit.sources.facts import facts_of
+from covaudit.sources.grey import Grey
 from covaudit.sources.images import Opened, open_image, read_file
+from covaudit.sources.pairs import likeness
 from covaudit.sources.refusals import refuse
 
 MEMORY_BYTES = 2 * 2**30
@@ -66,7 +68,7 @@ def _open(order: Mapping[str, Any], data: bytes) -> Found:
 
 def _thumbnail(order: Mapping[str, Any], data: bytes) -> Found:
     """A file's pixels at most `side` large."""
-    pixels = open_image(read_file(Path(order["path"]), follow_links=False)).pixels
+    pixels = _pixels(str(order["path"]))
     share = min(1.0, order["side"] / max(pixels.shape))
     size = tuple(max(1, round(length * share)) for length in pixels.shape[::-1])
     small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)) if share < 1 else pixels
@@ -79,12 +81,25 @@ def _look(order: Mapping[str, Any], data: bytes) -> Found:
     return facts_of(content, open_image(content))._asdict(), b""
 
 
+def _compare(order: Mapping[str, Any], data: bytes) -> Found:
+    """How alike the pixels of two files, or phantoms, are."""
+    first, second = (_pixels(str(order[name])) for name in ("first", "second"))
+    return {"likeness": likeness(first, second)}, b""
+
+
+def _pixels(path: str) -> Grey:
+    if path.startswith("phantom:"):
+        from covaudit.sources.radiograph import open_radiograph  # and pandas, which only who draws needs
+
+        return open_radiograph({"path": path}).pixels
+    return open_image(read_file(Path(path), follow_links=False)).pixels
+
+
 def _draw(order: Mapping[str, Any], data: bytes) -> Found:
-    """All facts of a phantom; only who draws imports what draws."""
-    from covaudit.sources.radiograph import open_radiograph
+    """All facts of a phantom."""
     from covaudit.sources.readers.phantoms import FORMAT
 
-    pixels = open_radiograph(order).pixels
+    pixels = _pixels(order["path"])
     opened = Opened(pixels, FORMAT, pixels.shape[1], pixels.shape[0], (), depth=8, channels=1)
     return facts_of(order["path"].encode(), opened)._asdict(), b""
 
@@ -93,6 +108,7 @@ _ORDERS: Mapping[str, Callable[[Mapping[str, Any], bytes], Found]] = {
     "open": _open,
     "look": _look,
     "draw": _draw,
+    "compare": _compare,
     "thumbnail": _thumbnail,
 }
 

@@ -62,28 +62,30 @@ def look_at(
 @contextmanager
 def _lookers(n: int) -> Iterator[Callable[[Iterable[str]], Iterable[tuple[Any, ...]]]]:
     """What looks at many paths, in their order, on all cores; the decoder processes end with a large scan."""
-    threads = ThreadPoolExecutor(max(1, min(_n_cores(), n)))
+    threads = ThreadPoolExecutor(max(1, min(n_cores(), n)))
     try:
         yield lambda paths: threads.map(_look, paths)
     finally:
         threads.shutdown(cancel_futures=True)
         if n > _FEW:
-            _decoders().close()
+            scanners().close()
 
 
 @cache
-def _decoders() -> Decoders:
-    return Decoders(_n_cores())
+def scanners() -> Decoders:
+    """A decoder process for each core."""
+    return Decoders(n_cores())
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
+    """Of the machine, that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _look(path: str) -> tuple[Any, ...]:
     try:
         what = "draw" if path.startswith(phantoms.SCHEME) else "look"
-        found = _decoders().ask({"do": what, "path": path}).found
+        found = scanners().ask({"do": what, "path": path}).found
     except BadImage as error:
         return ("", 0, 0, "", 0, 0, *[float("nan")] * len(_FLOATS), "", error.reason)
     return (*(found[name] for name in Facts._fields), "")
