@@ -15,6 +15,7 @@ from covaudit.errors import JobFailed
 from covaudit.explain.heatmaps import describe_network, draw_heatmaps
 from covaudit.explain.regions import Shares, measure_shares
 from covaudit.jobs.process import Reporter
+from covaudit.sources.duplicates import families
 from covaudit.sources.index import read_index
 from covaudit.sources.sampling import choose
 from covaudit.store import runs
@@ -52,6 +53,7 @@ def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> 
         tables[name] = index.table
         dropped |= {f"{name}: {reason}": n for reason, n in index.dropped.items()}
         progress(number, len(names))
+    tables = families(tables, store.index_cache, reporter.stage("looking for duplicates"))
     chosen = choose(experiment, tables)
     table = add_copies(chosen.table, experiment.training.copies, experiment.seed)
     return Chosen(table, dropped | chosen.dropped)

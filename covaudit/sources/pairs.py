@@ -6,7 +6,8 @@ import numpy as np
 from covaudit.sources.grey import Grey
 
 SAME = 0.7
-"""Likeness from which on two pictures count as one. Different patients stay below 0.4, copies above 0.9."""
+"""Likeness from which on two pictures count as one. Of real images whose hashes are near, different children's chests
+reach 0.65, neighbouring CT slices 0.6 to 0.85, copies 0.9 and more."""
 _SIDE = 128
 _SMOOTH = 6.0
 
