@@ -29,6 +29,12 @@ class BadExperiment(CovauditError):
     code = "bad_experiment"
 
 
+class Leaks(BadExperiment):
+    """An experiment whose split has the same patient or image on two sides, and that does not say why."""
+
+    code = "leakage"
+
+
 class BadSource(CovauditError):
     """A source whose folder or metadata cannot be used as given."""
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from covaudit.ui import draft, state
-from covaudit.ui.components import compose_form, compose_start
+from covaudit.ui.components import compose_form, compose_start, split_form
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.mixture_editor import edit_mixture
 from covaudit.ui.draft import Draft
@@ -20,12 +20,13 @@ tables = state.index_tables(store)
 st.subheader("Mixtures", anchor=False)
 train = edit_mixture("train", base.train, task, tables)
 test = edit_mixture("test", base.test, task, tables)
+sampling = split_form.edit_sampling(base, task, train.sources())
 network, training = compose_form.edit_training(base, train.sources())
-split, seed = compose_form.edit_split(base)
-acknowledged = compose_form.edit_acknowledgement(base)
+split, seed = split_form.edit_split(base)
+acknowledged = split_form.edit_acknowledgement(base)
 explanation = compose_form.edit_explanation(base)
 
-now = Draft(name, task, train, test, split, network, training, explanation, seed, notes, acknowledged)
+now = Draft(name, task, train, test, split, network, training, explanation, seed, notes, acknowledged, sampling)
 draft.keep(now)
 compose_start.show_start(store, now)
 compose_start.show_yaml(now)

@@ -10,57 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Mixture
+from covaudit.domain.split import Sampling
+from covaudit.domain.split import Split as Split
 from covaudit.domain.task import Task
 from covaudit.domain.training import Training as Training
 from covaudit.domain.training import later_defaults
 from covaudit.errors import BadExperiment, UnknownName, clip
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
-
-
-SplitMethod = Literal["patient", "image", "paper", "independent", "leave-one-source-out"]
-
-PAPER_PARTS = 5
-"""Both papers' cross-validation has five parts: three to train on, one to validate on, one to test on."""
-
-SPLIT_METHODS: Mapping[str, str] = {
-    "patient": "By patient: nobody on both sides",
-    "image": "By image: leaks patients",
-    "paper": "As printed: five parts of each class, by image; leaks patients",
-    "independent": "Train and validation only; tested on other sources",
-    "leave-one-source-out": "Each source in turn is the external test",
-}
-
-
-class Split(BaseModel):
-    """How the train mixture is divided into train, val and internal, and how many times.
-
-    `patient` keeps every patient, and whatever shares a file with one, on one side. `image` divides images. `paper` is
-    the papers' rule: the images of each class in five parts, three to train, one to validate, one to test on.
-    `independent` has no internal test: train and val by patient, the test from sources never trained on.
-    `leave-one-source-out` takes each source of the train mixture in turn as the external test, the others by patient.
-
-    With `folds` above 1 the mixture is divided into as many parts, and each part is the internal test once; `val` and
-    `internal` are the shares where there is one fold.
-    """
-
-    model_config = _FROZEN
-
-    method: SplitMethod = "patient"
-    folds: int = Field(default=1, ge=1, le=20)
-    val: float = Field(default=0.2, gt=0, lt=0.5)
-    internal: float = Field(default=0.2, gt=0, lt=0.5)
-
-    @model_validator(mode="after")
-    def _folds_fit_the_method(self) -> Self:
-        if self.method in ("patient", "image") and self.folds == 2:
-            raise ValueError("2 folds leave nothing to train on, for one part is validated on; use 1, or 3 or more")
-        if self.method == "paper" and self.folds not in (1, PAPER_PARTS):
-            raise ValueError(f"the papers' split has 1 or {PAPER_PARTS} folds, not {self.folds}")
-        if self.method in ("independent", "leave-one-source-out") and self.folds != 1:
-            raise ValueError(f"the method {self.method} takes no folds; leave folds at 1")
-        return self
-
 
 HEAT_METHODS: Mapping[str, str] = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
 
@@ -81,6 +38,7 @@ class Explanation(BaseModel):
 # Fields that came later are left out of the id where they hold their default: ids stay what they were.
 _LATER: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("acknowledged",), ""),
+    (("sampling",), Sampling().model_dump(mode="json")),
     (("split", "folds"), 1),
     (("task", "vectors"), None),
     *((("training", name), default) for name, default in later_defaults().items()),
@@ -104,6 +62,7 @@ class Experiment(BaseModel):
     task: Task
     train: Mixture
     test: Mixture = Mixture(())
+    sampling: Sampling = Sampling()
     split: Split = Split()
     network: str = "resnet18"
     training: Training = Training()
@@ -127,6 +86,17 @@ class Experiment(BaseModel):
             raise ValueError(
                 f"no component of the train mixture draws class {', '.join(missing)}; add one, or choose another task"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _caps_name_what_is_drawn(self) -> Self:
+        for name in self.sampling.per_class:
+            if name not in self.task.label_sets:
+                raise UnknownName("class", name, self.task.label_sets, "sampling.per_class caps a class of the task.")
+        for name in self.sampling.per_source:
+            if name not in self.train.sources():
+                cure = "sampling.per_source caps a source of the train mixture."
+                raise UnknownName("source", name, self.train.sources(), cure)
         return self
 
     @model_validator(mode="after")

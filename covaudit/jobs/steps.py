@@ -17,6 +17,7 @@ from covaudit.explain.regions import Shares, measure_shares
 from covaudit.jobs.process import Reporter
 from covaudit.sources.duplicates import families
 from covaudit.sources.index import read_index
+from covaudit.sources.leakage import check_leakage, find_leakage
 from covaudit.sources.sampling import choose
 from covaudit.store import runs
 from covaudit.store import sources as source_table
@@ -55,6 +56,7 @@ def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> 
         progress(number, len(names))
     tables = families(tables, store.index_cache, reporter.stage("looking for duplicates"))
     chosen = choose(experiment, tables)
+    check_leakage(experiment, find_leakage(chosen.table))
     table = add_copies(chosen.table, experiment.training.copies, experiment.seed)
     return Chosen(table, dropped | chosen.dropped)
 

@@ -14,6 +14,7 @@ from covaudit.domain.run import Run, RunState
 from covaudit.domain.source import Source
 from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName, clip
 from covaudit.jobs import autostart
+from covaudit.jobs.plan import plan
 from covaudit.store import Store, runs, trash
 from covaudit.store import sources as source_table
 
@@ -42,6 +43,8 @@ class Submitted(NamedTuple):
 
 def check(store: Store, experiment: Experiment) -> None:
     """Whether the experiment can be run here. Raises `CovauditError` for the first thing that is wrong."""
+    from covaudit.sources.leakage import check_leakage
+
     _check_network(store, experiment)
     known = {source.name: source for source in source_table.listing(store)}
     for component in (*experiment.train.components(), *experiment.test.components()):
@@ -55,6 +58,7 @@ def check(store: Store, experiment: Experiment) -> None:
                 f"page Sources, or with 'python -m covaudit sources scan {clip(component.source)}'."
             )
         _check_label(component, index.table)
+    check_leakage(experiment, plan(store, experiment).leakage)
 
 
 def submit(store: Store, experiment: Experiment, demo: bool = False) -> Submitted:

@@ -14,6 +14,7 @@ from covaudit.domain.mixture import Component, Mixture
 from covaudit.domain.seeds import derive_seed
 from covaudit.domain.task import Task
 from covaudit.errors import BadExperiment, UnknownName, clip
+from covaudit.sources.caps import cap, match_test, take_patients
 from covaudit.sources.groups import group_images
 from covaudit.sources.splits import assign_splits
 
@@ -43,6 +44,7 @@ def choose(experiment: Experiment, tables: Tables, fold: int = 0) -> Samples:
     check_labels(experiment.test, tables)
     dropped: Counter[str] = Counter()
     train = _draw(experiment.train, experiment.task, tables, experiment.seed, dropped)
+    train = cap(train, experiment.sampling, experiment.seed, dropped)
     _check_classes(train, experiment.task)
     held_out = experiment.held_out(fold)
     train["split"] = assign_splits(train, experiment.split, experiment.seed, fold, held_out)
@@ -51,6 +53,8 @@ def choose(experiment: Experiment, tables: Tables, fold: int = 0) -> Samples:
     _check_classes(train[train["split"] == "train"], experiment.task, fold if experiment.n_folds > 1 else None)
     if experiment.test:
         external = _draw(experiment.test, experiment.task, tables, experiment.seed, dropped, known=train)
+        if experiment.sampling.match == "test":
+            external = match_test(external, train, experiment.seed, dropped)
         external["split"] = "external"
         train = pd.concat([train, external], ignore_index=True)
     order = train["split"].map(_ORDER)
@@ -140,25 +144,10 @@ def _candidates(component: Component, task: Task, table: pd.DataFrame, dropped: 
 def _cap(table: pd.DataFrame, component: Component, seed: int, dropped: Counter[str]) -> pd.DataFrame:
     if component.limit is None or len(table) <= component.limit:
         return table
-    kept = _take_patients(table, component.limit, seed)
+    kept = take_patients(table, component.limit, seed)
     reason = f"over the limit of {component.limit} for {component.label} of {component.source}"
     _count(dropped, reason, len(table) - len(kept))
     return kept
-
-
-def _take_patients(table: pd.DataFrame, limit: int, seed: int) -> pd.DataFrame:
-    """Whole patients in random order, each if it still fits; where none fits, a part of one."""
-    table = table.sort_values("image_id", kind="stable")
-    groups = group_images(table)
-    sizes = np.bincount(groups)
-    room, taken = limit, []
-    for group in np.random.default_rng(seed).permutation(len(sizes)):
-        if sizes[group] <= room:
-            taken.append(group)
-            room -= sizes[group]
-    if taken:
-        return table[np.isin(groups, taken)]
-    return table[groups == groups[0]].head(limit)
 
 
 def _without_known(parts: list[pd.DataFrame], known: pd.DataFrame, dropped: Counter[str]) -> list[pd.DataFrame]:

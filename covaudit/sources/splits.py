@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covaudit.domain.experiment import PAPER_PARTS, Split
 from covaudit.domain.seeds import derive_seed
+from covaudit.domain.split import PAPER_PARTS, Split
 from covaudit.sources.groups import group_images
 
 PARTS = ("train", "val", "internal")

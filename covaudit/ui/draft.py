@@ -6,9 +6,10 @@ from typing import Any
 
 import streamlit as st
 
-from covaudit.domain.experiment import Experiment, Explanation, Split, Training
+from covaudit.domain.experiment import Experiment, Explanation, Training
 from covaudit.domain.mixture import Mixture
 from covaudit.domain.presets import DEMO, PRESETS
+from covaudit.domain.split import Sampling, Split
 from covaudit.domain.task import TASKS, Task
 
 _EMPTY = Mixture(())
@@ -32,6 +33,7 @@ class Draft:
     seed: int = 0
     notes: str = ""
     acknowledged: str = ""
+    sampling: Sampling = field(default_factory=Sampling)
 
     @classmethod
     def of(cls, experiment: Experiment) -> "Draft":

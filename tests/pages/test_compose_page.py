@@ -134,3 +134,56 @@ def test_start_queues_the_experiment_and_goes_to_its_job(filled, open_page, no_q
     newest = runs.listing(filled, limit=1)[0]
     assert (newest.name, newest.state) == ("My own", RunState.QUEUED)
     assert app.query_params["run"] == newest.id and "My own" in seen(app)
+
+
+def _choose(app, label, option):
+    box = next(one for one in app.selectbox if one.label == label)
+    return box.select(next(one for one in box.options if one.startswith(option))).run()
+
+
+def test_what_it_is_run_on_is_shown(filled, open_page):
+    app = open_page("compose")
+    frame = next(one.value for one in app.dataframe if "Split" in one.value.columns)
+    assert frame["All"].tolist() == [288, 96, 96, 200] and frame["NCV"].tolist() == [144, 48, 48, 100]
+
+
+def test_folds_and_caps_go_into_the_experiment(filled, open_page):
+    app = open_page("compose")
+    next(one for one in app.number_input if one.label == "Folds").set_value(4).run()
+    next(one for one in app.number_input if one.label == "At most, class NCV").set_value(120).run()
+    shown = Experiment.from_yaml(next(code.value for code in app.code if "train:" in code.value))
+    assert shown.split.folds == 4 and shown.sampling.per_class == {"NCV": 120}
+    frame = next(one.value for one in app.dataframe if "Split" in one.value.columns)
+    assert frame["NCV"].tolist() == [60, 30, 30, 100]
+    app = _choose(app, "Divide the train mixture", "Train and validation only")
+    assert "independent" in next(code.value for code in app.code if "train:" in code.value)
+
+
+def test_two_folds_are_told_of(filled, open_page):
+    app = open_page("compose")
+    next(one for one in app.number_input if one.label == "Folds").set_value(2).run()
+    assert any("2 folds leave nothing" in error.value for error in app.error)
+    assert app.button(key="start").disabled
+
+
+def test_leakage_blocks_start_until_it_is_accepted_in_writing(filled, open_page, monkeypatch):
+    """Each phantom patient has one image, so two are made one here."""
+    from covaudit.jobs import submit
+
+    real = submit.index_of
+
+    def with_pairs(store, source):
+        index = real(store, source)
+        table = index.table.copy()
+        table["patient"] = table["label"] + "-" + (table.index // 2).astype(str)
+        return index._replace(table=table)
+
+    monkeypatch.setattr(submit, "index_of", with_pairs)
+    app = open_page("compose")
+    assert not app.button(key="start").disabled
+    app = _choose(app, "Divide the train mixture", "By image")
+    assert any("patients are on more than one side" in error.value for error in app.error)
+    assert app.button(key="start").disabled
+    next(one for one in app.text_area if one.label == "Leakage accepted because").input("A negative control.").run()
+    assert not app.button(key="start").disabled
+    assert any("accepted in writing" in warning.value for warning in app.warning)

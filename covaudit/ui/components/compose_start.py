@@ -9,6 +9,7 @@ from covaudit.jobs import submit
 from covaudit.store import Store, runs
 from covaudit.ui import draft, state
 from covaudit.ui.components.exports import download
+from covaudit.ui.components.plan import show_plan
 from covaudit.ui.draft import Draft
 from covaudit.ui.errors import show_error, shown_errors
 from covaudit.ui.text import md_escape
@@ -51,6 +52,7 @@ def show_start(store: Store, now: Draft) -> None:
     """What is wrong with the draft, or the button that queues it."""
     try:
         experiment = now.to_experiment()
+        show_plan(store, experiment)
         submit.check(store, experiment)
     except CovauditError as error:
         show_error(error)
