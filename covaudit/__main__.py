@@ -6,7 +6,7 @@ import sys
 import typer
 
 from covaudit.commands import app as app_command
-from covaudit.commands import demo, health, keep, machine, networks, predict, presets, runs, show, sources, trash
+from covaudit.commands import demo, health, keep, machine, networks, papers, predict, presets, runs, show, sources, trash
 from covaudit.commands.base import FAILED, build_app, plain
 
 app = build_app(

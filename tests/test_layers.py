@@ -19,6 +19,7 @@ ALLOWED = {
     "audit": {"domain", "metrics", "explain", "training", "sources"},
     "store": {"domain"},
     "figures": {"domain", "metrics"},
+    "papers": {"domain", "metrics", "models"},
 }
 
 # Layer -> third-party packages it must never import.
@@ -33,6 +34,7 @@ FORBIDDEN = {
     "store": {"torch", "streamlit", "plotly", "dbos"},
     "jobs": {"streamlit", "plotly"},
     "figures": {"torch", "streamlit", "sqlalchemy", "dbos"},
+    "papers": {"torch", "streamlit", "sqlalchemy", "dbos", "plotly"},
     "ui": {"torch", "timm", "captum", "sqlalchemy", "dbos"},
     "pages": {"torch", "timm", "captum", "sqlalchemy", "dbos"},
 }

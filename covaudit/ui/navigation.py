@@ -1,4 +1,4 @@
-"""The nine pages, and the way into each of them through app.py."""
+"""The ten pages, and the way into each of them through app.py."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +25,7 @@ def build_pages() -> dict[str, list[Page]]:
             st.Page("pages/heat_maps.py", title="Heat maps", icon=":material/local_fire_department:"),
             st.Page("pages/findings.py", title="Findings", icon=":material/fact_check:"),
             st.Page("pages/compare.py", title="Compare", icon=":material/compare:"),
+            st.Page("pages/papers.py", title="Papers", icon=":material/menu_book:"),
             st.Page("pages/predict.py", title="Predict", icon=":material/radiology:"),
         ],
     }

@@ -3,7 +3,7 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-PAGES = ("overview", "sources", "compose", "jobs", "results", "heat_maps", "findings", "predict", "compare")
+PAGES = ("overview", "sources", "compose", "jobs", "results", "heat_maps", "findings", "predict", "compare", "papers")
 NEED_A_RUN = ("results", "heat_maps", "findings", "predict", "compare")
 
 

@@ -7,8 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from covaudit import INTENDED_USE
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from covaudit.tables import guarded
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
@@ -21,7 +20,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def _safe(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return guarded(value) if isinstance(value, str) else value
 
 
 def json_bytes(value: dict[str, Any]) -> bytes:
