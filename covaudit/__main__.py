@@ -6,7 +6,20 @@ import sys
 import typer
 
 from covaudit.commands import app as app_command
-from covaudit.commands import demo, health, keep, machine, networks, papers, predict, presets, runs, show, sources, trash
+from covaudit.commands import (
+    demo,
+    health,
+    keep,
+    machine,
+    networks,
+    papers,
+    predict,
+    presets,
+    runs,
+    show,
+    sources,
+    trash,
+)
 from covaudit.commands.base import FAILED, build_app, plain
 
 app = build_app(
@@ -19,6 +32,7 @@ app.add_typer(sources.app, name="sources")
 sources.app.command("scan")(health.scan_sources)
 app.add_typer(presets.app, name="presets")
 app.add_typer(networks.app, name="models")
+app.add_typer(papers.app, name="papers")
 app.command("run")(runs.run_file)
 app.command("runs")(runs.list_runs)
 app.command("show")(show.show_run)
