@@ -39,6 +39,8 @@ app.command("show")(show.show_run)
 app.command("logs")(runs.show_log)
 app.command("cancel")(runs.cancel_run)
 app.command("retry")(runs.retry_run)
+app.command("resume")(runs.resume_run)
+app.command("priority", context_settings={"ignore_unknown_options": True})(runs.prioritise_run)  # -5 is no option
 app.command("delete")(trash.delete_run)
 app.add_typer(trash.app, name="trash")
 app.command("predict")(predict.predict)

@@ -27,8 +27,8 @@ from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show", "run",
-    "runs", "show", "logs", "cancel", "retry", "predict", "compare", "backup", "restore", "export", "import", "delete",
-    "trash", "trash list", "trash restore", "trash empty",
+    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "compare", "backup", "restore",
+    "export", "import", "delete", "trash", "trash list", "trash restore", "trash empty",
     "worker", "doctor",
 )  # fmt: skip
 YAML = """
@@ -115,7 +115,7 @@ def _done(store: Store, **changes: Any) -> str:
     plain["train"] = [{"source": "phantom-a", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}]
     experiment = Experiment.from_plain(plain | changes)
     with store.engine.begin() as connection:
-        runs.create(connection, experiment, ticket=experiment.id)
+        runs.create(connection, experiment)
     _do_queued_runs(store, RunState.DONE)
     return experiment.id
 
@@ -263,9 +263,15 @@ def test_the_life_of_a_run(call: Callable[..., Any], yaml_file: Path) -> None:
     assert (row["run_id"], row["state"], row["name"], row["attempt"]) == (run_id, "queued", "small", 0)
     assert "has no log of attempt" in call("logs", run_id, ends=1).stderr
     assert "cancel it first" in call("retry", run_id, ends=2).stderr
+    moved = call("priority", run_id, "-5").stdout
+    assert moved == f"Run {run_id} is queued, with priority -5. It is number 1 in the queue.\n"
+    assert "Allowed: -100 to 100" in call("priority", run_id, "101", ends=2).stderr
     assert call("cancel", run_id[:6]).stdout == f"Run {run_id} is cancelled.\n"
     assert "is cancelled already" in call("cancel", run_id, ends=2).stderr
-    assert call("retry", run_id).stdout == f"Run {run_id} is queued.\n"
+    assert call("resume", run_id).stdout == f"Run {run_id} is queued.\n"
+    assert "is queued already. Only a run that failed" in call("resume", run_id, ends=2).stderr
+    call("cancel", run_id)
+    assert call("retry", run_id, "--from-start").stdout == f"Run {run_id} is queued.\n"
     assert "queued" in call("runs").stdout
     assert "Only a run that is done has a network" in call("predict", run_id, "x.png", ends=2).stderr
 

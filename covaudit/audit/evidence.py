@@ -1,7 +1,6 @@
 """What every check gets: one run's material, read only."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,12 +9,18 @@ from numpy.typing import NDArray
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.experiment import Experiment
 
-Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+class Predict(Protocol):
+    """Maps grey levels (M, S, S) of the run's image size to probabilities (M, K).
+
+    In a run with several folds, `folds` (M,) says for each image whose network is asked."""
+
+    def __call__(self, images: NDArray[np.uint8], folds: NDArray[np.int64] | None = None) -> NDArray[np.float32]: ...
 
 
 class Evidence(NamedTuple):
     """`samples` and `predictions` as in the run's Parquet files; `regions` (N, S, S) bits of `domain.regions`;
-    `predict` maps grey levels (M, S, S) of the run's image size to probabilities (M, K)."""
+    `predict` asks the run's network, or the network of a fold."""
 
     experiment: Experiment
     samples: pd.DataFrame

@@ -12,6 +12,7 @@ from covaudit.errors import BadExperiment, MissingArtifact, clip
 
 if TYPE_CHECKING:
     from covaudit.domain.experiment import Experiment
+    from covaudit.domain.run import Run
     from covaudit.store import Store
 
 _FILE_LIMIT = 1_000_000
@@ -22,6 +23,7 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait until the run is finish
 
 def run_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="An experiment, as 'presets show' prints one.")],
+    priority: Annotated[int, typer.Option(metavar="N", help="From -100 to 100; the highest goes first.")] = 0,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
@@ -30,7 +32,7 @@ def run_file(
 
     experiment = _read(file)
     store = open_store()
-    run_id, created = submit.submit(store, experiment)
+    run_id, created = submit.submit(store, experiment, priority=priority)
     if not created:
         typer.echo(f"This experiment has a run already: {run_id}. Again: python -m covaudit retry {run_id}", err=True)
     if wait:
@@ -63,18 +65,24 @@ def list_runs(
 def show_log(
     run_id: RunId,
     attempt: Annotated[int | None, typer.Option(min=1, help="An earlier attempt; the present one if left out.")] = None,
+    fold: Annotated[
+        int | None, typer.Option(min=1, help="A fold, from 1; of a run with one fold, leave it out.")
+    ] = None,
     tail: Annotated[int | None, typer.Option(min=1, help="Only the last lines, this many.")] = None,
 ) -> None:
-    """Print the log of a run."""
+    """Print the log of a run, or of one of its folds."""
+    from covaudit.domain.run import GATHER
     from covaudit.store import artifacts, runs
 
     store = open_store()
     run = runs.get(store, run_id)
-    number = attempt or run.attempt
+    number, n_folds = attempt or run.attempt, run.experiment.n_folds
+    folder = artifacts.fold_folder(store, run.id, number, GATHER if fold is None else fold - 1, n_folds)
     try:
-        text = (artifacts.run_folder(store, run.id, number) / "log.txt").read_text(encoding="utf-8", errors="replace")
+        text = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError as error:
-        raise MissingArtifact(f"Run {run.id} has no log of attempt {number}; it may not have started.") from error
+        cure = f" It has {n_folds} folds with a log each: add --fold 1." if n_folds > 1 and fold is None else ""
+        raise MissingArtifact(f"Run {run.id} has no log of attempt {number}; it may not have started.{cure}") from error
     lines = text.splitlines()
     for line in lines[-tail:] if tail else lines:
         typer.echo(plain(line))
@@ -94,12 +102,45 @@ def cancel_run(run_id: RunId) -> None:
     typer.echo(f"Run {run.id} is {run.state}.")
 
 
-def retry_run(run_id: RunId, wait: Wait = False, as_json: AsJson = False) -> None:
-    """Queue a finished run again. It becomes a new attempt; the files of earlier attempts stay."""
+def prioritise_run(
+    run_id: RunId,
+    priority: Annotated[int, typer.Argument(metavar="N", help="From -100 to 100; the highest goes first.")],
+) -> None:
+    """Move a run in the queue. Of equal priority, the run that has it longer goes first."""
     from covaudit.jobs import submit
 
     store = open_store()
-    run = submit.retry(store, run_id)
+    run = submit.prioritise(store, run_id, priority)
+    position = submit.queue_position(store, run.id)
+    place = f" It is number {position} in the queue." if position else ""
+    typer.echo(f"Run {run.id} is {run.state}, with priority {run.priority}.{place}")
+
+
+def retry_run(
+    run_id: RunId,
+    from_start: Annotated[bool, typer.Option("--from-start", help="Use no checkpoint and no finished fold.")] = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue a finished run again. It becomes a new attempt; the files of earlier attempts stay.
+
+    A run that failed or was cancelled goes on from its last checkpoint; one that is done begins anew.
+    """
+    from covaudit.jobs import submit
+
+    store = open_store()
+    _follow(store, submit.retry(store, run_id, from_start), wait, as_json)
+
+
+def resume_run(run_id: RunId, wait: Wait = False, as_json: AsJson = False) -> None:
+    """Go on with a run that failed or was cancelled, from its last checkpoint."""
+    from covaudit.jobs import submit
+
+    store = open_store()
+    _follow(store, submit.resume(store, run_id), wait, as_json)
+
+
+def _follow(store: "Store", run: "Run", wait: bool, as_json: bool) -> None:
     if wait:
         _wait(store, run.id, as_json)
     elif as_json:

@@ -27,8 +27,18 @@ class RunState(StrEnum):
     def is_finished(self) -> bool:
         return self in (RunState.DONE, RunState.FAILED, RunState.CANCELLED)
 
+    @property
+    def is_active(self) -> bool:
+        return self in (RunState.RUNNING, RunState.CANCELLING)
+
 
 STALE_AFTER_S = 20.0
+
+GATHER = -1
+"""The number of the last job of a run with several folds: it pools what the folds found, and holds no device."""
+
+PRIORITIES = (-100, 100)
+"""The lowest and the highest priority of a run; the higher goes first."""
 
 
 class Progress(BaseModel):
@@ -44,7 +54,8 @@ class Progress(BaseModel):
 class Run(BaseModel):
     """A row of the run table. Times are UTC; `beat` is the last sign of life of the attempt's process.
 
-    `asked` is the experiment as canonical JSON; a list of a thousand runs has no need to understand them all.
+    State, attempt, times, device, reason and progress follow from the run's jobs, see `store.folds`. `asked` is
+    the experiment as canonical JSON; a list of a thousand runs has no need to understand them all.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +72,7 @@ class Run(BaseModel):
     reason: str | None = None
     progress: Progress = Progress()
     demo: bool = False
+    priority: int = 0
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -76,9 +88,34 @@ class Run(BaseModel):
 
     def is_stale(self, now: datetime) -> bool:
         """Said to be running, yet silent for longer than `STALE_AFTER_S` seconds."""
-        last = self.beat or self.started
-        active = self.state in (RunState.RUNNING, RunState.CANCELLING)
-        return active and last is not None and (now - last).total_seconds() > STALE_AFTER_S
+        return self.state.is_active and _is_silent(self.beat or self.started, now)
+
+
+class Fold(BaseModel):
+    """One job of a run: one network trained on one fold, or with the number `GATHER` the pooling of them all.
+
+    A run with one fold has one job, number 0."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    number: int
+    state: RunState
+    attempt: int
+    started: datetime | None = None
+    finished: datetime | None = None
+    beat: datetime | None = None
+    device: str | None = None
+    reason: str | None = None
+    progress: Progress = Progress()
+
+    def is_stale(self, now: datetime) -> bool:
+        """Said to be running, yet silent for longer than `STALE_AFTER_S` seconds."""
+        return self.state.is_active and _is_silent(self.beat or self.started, now)
+
+
+def _is_silent(last: datetime | None, now: datetime) -> bool:
+    return last is not None and (now - last).total_seconds() > STALE_AFTER_S
 
 
 def name_of(asked: str) -> str:

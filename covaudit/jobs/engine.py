@@ -1,13 +1,13 @@
 """The queue: every call to DBOS is here.
 
-DBOS keeps the queue in the database of the store. An entry of it is a ticket, a fresh id each time that a run is
-queued; only the run's id crosses it, as JSON. DBOS gives an entry to one worker at a time, and gives it again when that
-worker comes back from the dead. What state a run is in is written in the store alone.
+DBOS keeps the queues in the database of the store: one for the jobs that need a device, one for those that pool folds
+and need none. An entry is a ticket, a fresh id each time that a job is queued; only the run's id and the number of the
+fold cross it, as JSON. DBOS gives an entry to one worker at a time, and gives it again when that worker comes back from
+the dead. What state a job is in is written in the store alone.
 """
 
 import logging
-import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -15,16 +15,21 @@ from dbos import DBOS, DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, W
 from dbos import _serialization as dbos_serialization
 from sqlalchemy import Connection
 
+from covaudit.domain.run import GATHER
 from covaudit.store import Store
+from covaudit.store.folds import Entry
 
 APPLICATION = "covaudit"
 QUEUE = "runs"
+GATHERS = "gathers"
 WORKFLOW = "attempt"
 VERSION = "1"
 """Pinned: by default it is a hash of the source, and after an upgrade the queued runs would wait for ever. Raise it
 only when a queued entry of the old version cannot be worked on."""
 
 POLL_S = 0.25
+_LAST = 1000
+"""DBOS takes the lowest number first, and calls 1 the lowest that is allowed."""
 
 
 def _refuse_pickle(self: Any, serialized_data: str) -> Any:
@@ -46,50 +51,49 @@ def client(store: Store) -> DBOSClient:
         serializer=DBOSPortableJSONSerializer(),
         application_name=APPLICATION,
     )
-    # A row that all hosts share: one run at a time for each worker, and a worker for each device.
-    queue.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=POLL_S)
+    # Rows that all hosts share: one job at a time for each worker, and a worker for each device.
+    for name in (QUEUE, GATHERS):
+        queue.register_queue(name, worker_concurrency=1, polling_interval_sec=POLL_S)
     return queue
 
 
-def new_ticket(run_id: str) -> str:
-    """An id that no entry of the queue ever had."""
-    return f"{run_id}.{secrets.token_hex(4)}"
+def enqueue(queue: DBOSClient, connection: Connection, entries: Iterable[Entry]) -> None:
+    """Add entries in the caller's transaction."""
+    for entry in entries:
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": GATHERS if entry.fold == GATHER else QUEUE,
+            "workflow_id": entry.ticket,
+            "workflow_id_reuse_policy": "reject",
+            "app_version": VERSION,
+            "priority": _LAST - entry.priority,
+            "serialization_type": WorkflowSerializationFormat.PORTABLE,
+        }
+        queue.enqueue_in_transaction(connection, options, entry.run_id, entry.fold)
 
 
-def enqueue(queue: DBOSClient, connection: Connection, run_id: str, ticket: str) -> None:
-    """Add an entry in the caller's transaction."""
-    options: EnqueueOptions = {
-        "workflow_name": WORKFLOW,
-        "queue_name": QUEUE,
-        "workflow_id": ticket,
-        "workflow_id_reuse_policy": "reject",
-        "app_version": VERSION,
-        "serialization_type": WorkflowSerializationFormat.PORTABLE,
-    }
-    queue.enqueue_in_transaction(connection, options, run_id)
+def forget(store: Store, tickets: Iterable[str]) -> None:
+    """Take entries out of the queue; nothing happens when they are not there."""
+    for ticket in tickets:
+        client(store).cancel_workflow(ticket)
 
 
-def forget(store: Store, ticket: str) -> None:
-    """Take an entry out of the queue; nothing happens when it is not there."""
-    client(store).cancel_workflow(ticket)
-
-
-def start(store: Store, worker_id: str, work: Callable[[str, str], None]) -> None:
-    """Begin to take entries and call `work(run_id, ticket)` for each, one at a time, in a thread.
+def start(store: Store, worker_id: str, work: Callable[[str, int, str], None]) -> None:
+    """Begin to take entries and call `work(run_id, fold, ticket)` for each, one of each queue at a time, in a thread.
 
     `worker_id` must belong to one process at a time: entries that a dead process of the same id held are taken again.
     """
     client(store)
 
     @DBOS.step(name="work")
-    def step(run_id: str, ticket: str) -> None:
-        work(run_id, ticket)
+    def step(run_id: str, fold: int, ticket: str) -> None:
+        work(run_id, fold, ticket)
 
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=1000)
-    def attempt(run_id: str) -> None:
+    def attempt(run_id: str, fold: int = 0) -> None:
         ticket = DBOS.workflow_id
         if ticket is not None:
-            step(run_id, ticket)
+            step(run_id, fold, ticket)
 
     DBOS(
         config={
@@ -102,7 +106,7 @@ def start(store: Store, worker_id: str, work: Callable[[str, str], None]) -> Non
             "log_level": "WARNING",
         }
     )
-    DBOS.listen_queues([QUEUE])
+    DBOS.listen_queues([QUEUE, GATHERS])
     DBOS.launch()
 
 

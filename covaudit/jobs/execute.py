@@ -1,7 +1,8 @@
 """ONE RUN FROM TOP TO BOTTOM: start reading here.
 
-`python -m covaudit.jobs.execute RUN ATTEMPT` is the process that a worker starts. It takes what was asked from the
+`python -m covaudit.jobs.execute RUN FOLD ATTEMPT` is the process that a worker starts. It takes what was asked from the
 store, does the steps of `execute` in order, and writes the outcome last and whole; until then pages see progress only.
+Of a run with several folds each process trains one, and `gather`, which comes last, measures them together.
 """
 
 import sys
@@ -12,14 +13,14 @@ import numpy as np
 
 from covaudit.audit.evidence import Evidence
 from covaudit.audit.report import audit
+from covaudit.domain.run import GATHER
 from covaudit.errors import CovauditError
 from covaudit.jobs import steps
+from covaudit.jobs.gather import gather
 from covaudit.jobs.process import Reporter, end_with_parent
 from covaudit.jobs.provenance import initial_weights, provenance
-from covaudit.jobs.run_files import write_files
+from covaudit.jobs.run_files import write_files, write_summary, write_tables
 from covaudit.metrics.baselines import answer_baselines, score_baselines
-from covaudit.metrics.confusion import confusion
-from covaudit.metrics.scores import evaluate
 from covaudit.settings import Settings
 from covaudit.store import artifacts, results, runs
 from covaudit.store.database import Store
@@ -27,63 +28,72 @@ from covaudit.training.device import resolve_device
 from covaudit.training.predict import predict_logits, probabilities
 
 
-def execute(store: Store, run_id: str, attempt: int, device_name: str) -> None:
+def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str) -> None:
     """Choose images, read their pixels, train, predict, explain, measure, audit, write."""
     begun = time.monotonic()
     experiment = runs.get(store, run_id).experiment
     classes, is_multi = experiment.task.classes, experiment.task.is_multi_label
-    reporter = Reporter(store, run_id, attempt)
+    reporter = Reporter(store, run_id, attempt, fold)
     device = resolve_device(device_name)
     reporter.log(f"{experiment.name}: {experiment.network} on {device}, seed {experiment.seed}")
 
-    samples, dropped = steps.choose_samples(store, experiment, reporter)
+    samples, dropped = steps.choose_samples(store, experiment, fold, reporter)
     pixels, recipe = steps.read_pixels(store, experiment, samples, reporter)
     samples, unreadable = steps.without_unreadable(samples, pixels, experiment)
     dropped |= unreadable
 
-    network = steps.train(store, run_id, attempt, experiment, samples, pixels, device, reporter)
+    network = steps.train(store, run_id, attempt, fold, experiment, samples, pixels, device, reporter)
     described = steps.describe(network, experiment, recipe)
     predictions = steps.score(network, experiment, samples, pixels, device, reporter)
     predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
 
-    reporter.stage("measuring")
-    estimates = evaluate(predictions, classes, experiment.seed)
+    reporter.stage("writing files")
+    folder = artifacts.fold_folder(store, run_id, attempt, fold, experiment.n_folds)
+    kept = pixels if experiment.n_folds == 1 else None
+    files = write_files(folder, experiment, samples, predictions, heatmaps, kept, network, described)
+    reporter.left_out(dropped)
+    summary = provenance(experiment, samples, dropped, network, described, device)
+    summary |= {"weights": initial_weights(experiment, store.settings.weights)}
     answered = answer_baselines(samples, pixels.pixels, predictions, classes)
+    if experiment.n_folds > 1:
+        files += write_tables(folder, {"baselines.parquet": answered})
+        files.append(write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)}))
+        results.write_fold(store, run_id, attempt, fold, files)
+        return
+
+    reporter.stage("measuring")
+    estimates, confusions = steps.measure(experiment, predictions)
     estimates += score_baselines(predictions, answered, classes, experiment.seed)
-    splits = [split for split in ("val", *steps.EXPLAINED) if (predictions["split"] == split).any()]
-    confusions = [confusion(predictions, split, classes) for split in splits]
 
     reporter.stage("auditing")
     evidence = Evidence(
         experiment, samples, predictions, estimates, pixels.regions,
-        predict=lambda images: probabilities(
+        predict=lambda images, folds=None: probabilities(
             predict_logits(network, images, np.arange(len(images)), device), is_multi
         ),
     )  # fmt: skip
     findings = audit(evidence)
 
     reporter.stage("writing results")
-    folder = artifacts.run_folder(store, run_id, attempt)
-    files = write_files(folder, experiment, samples, predictions, heatmaps, pixels, network, described)
-    reporter.left_out(dropped)
     reporter.findings(findings)
-    seconds = round(time.monotonic() - begun, 1)
-    summary = provenance(experiment, samples, dropped, network, described, device)
-    summary |= {"weights": initial_weights(experiment, store.settings.weights), "seconds": seconds}
+    summary["seconds"] = round(time.monotonic() - begun, 1)
     results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
 
 
-def main(run_id: str, attempt: int) -> int:
+def main(run_id: str, fold: int, attempt: int) -> int:
     """Exit code 0 when the outcome is written; otherwise 1, with one plain sentence in `reason.txt`."""
     end_with_parent()
     settings = Settings.from_env()
     store = Store.open(settings)
-    reason = artifacts.run_folder(store, run_id, attempt) / "reason.txt"
+    folder = artifacts.fold_folder(store, run_id, attempt, fold, runs.get(store, run_id).experiment.n_folds)
     try:
-        execute(store, run_id, attempt, settings.device)
+        if fold == GATHER:
+            gather(store, run_id, attempt)
+        else:
+            execute(store, run_id, fold, attempt, settings.device)
     except Exception as error:
         traceback.print_exc()
-        reason.write_text(_reason(error))
+        (folder / "reason.txt").write_text(_reason(error))
         return 1
     return 0
 
@@ -97,4 +107,4 @@ def _reason(error: Exception) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2])))
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -34,8 +34,8 @@ def end_with_parent() -> None:
 class Reporter:
     """Writes where the run is, at most twice a second, and a line to the log at each change of stage."""
 
-    def __init__(self, store: Store, run_id: str, attempt: int) -> None:
-        self._store, self._run_id, self._attempt = store, run_id, attempt
+    def __init__(self, store: Store, run_id: str, attempt: int, fold: int = 0) -> None:
+        self._store, self._run_id, self._attempt, self._fold = store, run_id, attempt, fold
         self._begun = time.monotonic()
         self._written = 0.0
 
@@ -66,4 +66,4 @@ class Reporter:
 
     def _write(self, progress: Progress) -> None:
         self._written = time.monotonic()
-        runs.report(self._store, self._run_id, self._attempt, progress)
+        runs.report(self._store, self._run_id, self._attempt, progress, self._fold)

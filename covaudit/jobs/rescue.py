@@ -1,15 +1,15 @@
-"""Runs whose worker fell silent and did not come back: give them to another, or end them."""
+"""Jobs whose worker fell silent and did not come back: give them to another, or end them."""
 
 import time
 from datetime import datetime
 
-from covaudit.domain.run import STALE_AFTER_S, Run, RunState
+from covaudit.domain.run import STALE_AFTER_S, Fold, RunState
 from covaudit.jobs import engine
-from covaudit.store import Store, runs
+from covaudit.store import Store, folds
 
 
 class Watch:
-    """Sees which running runs give no sign of life.
+    """Sees which running jobs give no sign of life.
 
     A beat that does not change for `silence_s` seconds of this process's own time is silence; the clocks of two hosts
     are never compared.
@@ -17,31 +17,46 @@ class Watch:
 
     def __init__(self, silence_s: float = STALE_AFTER_S) -> None:
         self._silence_s = silence_s
-        self._seen: dict[tuple[str, int], tuple[datetime | None, float]] = {}
+        self._seen: dict[tuple[str, int, int], tuple[datetime | None, float]] = {}
 
-    def look(self, store: Store) -> list[Run]:
-        """The runs that have been silent for too long."""
-        active = runs.listing(store, limit=1000, states=runs.ACTIVE)
+    def look(self, store: Store) -> list[Fold]:
+        """The jobs that have been silent for too long."""
+        active = folds.active(store)
         moment = time.monotonic()
         before, self._seen = self._seen, {}
-        for run in active:
-            beat, since = before.get((run.id, run.attempt), (None, moment))
-            self._seen[run.id, run.attempt] = (run.beat, since if beat == run.beat else moment)
-        return [run for run in active if moment - self._seen[run.id, run.attempt][1] > self._silence_s]
+        for job in active:
+            beat, since = before.get(_key(job), (None, moment))
+            self._seen[_key(job)] = (job.beat, since if beat == job.beat else moment)
+        return [job for job in active if moment - self._seen[_key(job)][1] > self._silence_s]
 
 
-def rescue(store: Store, run: Run) -> None:
-    """Queue a silent run again under a new ticket, so that its lost worker cannot go on with it; end one that was to be
+def _key(job: Fold) -> tuple[str, int, int]:
+    return job.run_id, job.number, job.attempt
+
+
+def rescue(store: Store, job: Fold) -> None:
+    """Queue a silent job again under a new ticket, so that its lost worker cannot go on with it; end one that was to be
     cancelled, or that lost its worker too often."""
-    if run.state is RunState.CANCELLING:
-        runs.finish(store, run.id, run.attempt, RunState.CANCELLED, "Cancelled by request.")
+    run_id, fold, attempt = _key(job)
+    if job.state is RunState.CANCELLING:
+        folds.finish(store, run_id, attempt, RunState.CANCELLED, folds.CANCELLED, fold)
         return
-    queue, old, new = engine.client(store), runs.ticket(store, run.id), engine.new_ticket(run.id)
+    queue, old = engine.client(store), folds.ticket(store, run_id, fold)
     with store.engine.begin() as connection:
-        queued = runs.hand_back(connection, run.id, run.attempt, new, lost=True)
-        if queued:
-            engine.enqueue(queue, connection, run.id, new)
-    if not queued:
-        runs.finish(store, run.id, run.attempt, RunState.FAILED, runs.LOST_TOO_OFTEN)
+        entry = folds.hand_back(connection, run_id, attempt, fold, lost=True)
+        if entry:
+            engine.enqueue(queue, connection, [entry])
+    if entry is None:
+        folds.finish(store, run_id, attempt, RunState.FAILED, folds.LOST_TOO_OFTEN, fold)
     if old is not None:
-        engine.forget(store, old)
+        engine.forget(store, [old])
+
+
+def gather_folds(store: Store) -> None:
+    """Queue the pooling of every run whose folds are all done."""
+    for run_id in folds.to_gather(store):
+        queue = engine.client(store)
+        with store.engine.begin() as connection:
+            entry = folds.gather(connection, run_id)
+            if entry:
+                engine.enqueue(queue, connection, [entry])

@@ -1,6 +1,9 @@
 """The files of a run: written whole or not at all, readable elsewhere with NumPy, pandas and safetensors alone."""
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,24 +16,45 @@ from covaudit.training.network_file import NetworkFile, weights_bytes
 from covaudit.training.pixels import PixelSet
 
 
+def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
+    """What one fold of several has to say of itself, for `gather` to read."""
+    path = folder / "summary.json"
+    write_whole(path, json.dumps(summary, ensure_ascii=False).encode())
+    return path
+
+
 def write_files(
     folder: Path, experiment: Experiment, samples: pd.DataFrame, predictions: pd.DataFrame, heatmaps: NDArray[np.uint8],
-    pixels: PixelSet, network: nn.Module, described: NetworkFile,
+    pixels: PixelSet | None, network: nn.Module, described: NetworkFile,
 ) -> list[Path]:  # fmt: skip
-    """Every file but the log; returns their paths, for the store to record with their hashes."""
+    """Every file but the log; returns their paths, for the store to record with their hashes.
+
+    One fold of several leaves out the pixels, which all folds share.
+    """
     tables = {"samples.parquet": samples, "predictions.parquet": predictions}
-    arrays = {"heatmaps.npy": heatmaps, "pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
+    seen = {} if pixels is None else {"pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
+    arrays = {"heatmaps.npy": heatmaps} | seen
     plain = {
         "experiment.yaml": experiment.to_yaml().encode(),
         "network.json": described.model_dump_json(indent=2).encode(),
         "weights.safetensors": weights_bytes(network),
     }
+    for name, content in plain.items():
+        write_whole(folder / name, content)
+    return [*(folder / name for name in plain), *write_tables(folder, tables), *write_arrays(folder, arrays)]
+
+
+def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame]) -> list[Path]:
+    """Parquet files by their names."""
     for name, table in tables.items():
         with writing_whole(folder / name) as file:
             table.to_parquet(file, index=False)
+    return [folder / name for name in tables]
+
+
+def write_arrays(folder: Path, arrays: Mapping[str, NDArray[np.uint8]]) -> list[Path]:
+    """NumPy files by their names."""
     for name, array in arrays.items():
         with writing_whole(folder / name) as file:
             np.save(file, array)
-    for name, content in plain.items():
-        write_whole(folder / name, content)
-    return [folder / name for name in (*plain, *tables, *arrays)]
+    return [folder / name for name in arrays]

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from covaudit.domain.estimate import Confusion, Estimate
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
 from covaudit.domain.task import Task
@@ -15,6 +16,8 @@ from covaudit.errors import JobFailed
 from covaudit.explain.heatmaps import describe_network, draw_heatmaps
 from covaudit.explain.regions import Shares, measure_shares
 from covaudit.jobs.process import Reporter
+from covaudit.metrics.confusion import confusion
+from covaudit.metrics.scores import evaluate
 from covaudit.sources.duplicates import families
 from covaudit.sources.index import read_index
 from covaudit.sources.leakage import check_leakage, find_leakage
@@ -42,7 +45,7 @@ class Chosen(NamedTuple):
     dropped: dict[str, int]
 
 
-def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> Chosen:
+def choose_samples(store: Store, experiment: Experiment, fold: int, reporter: Reporter) -> Chosen:
     """Index every source of both mixtures, then draw and split."""
     progress = reporter.stage("reading sources")
     names = tuple(dict.fromkeys((*experiment.train.sources(), *experiment.test.sources())))
@@ -55,7 +58,7 @@ def choose_samples(store: Store, experiment: Experiment, reporter: Reporter) -> 
         dropped |= {f"{name}: {reason}": n for reason, n in index.dropped.items()}
         progress(number, len(names))
     tables = families(tables, store.index_cache, reporter.stage("looking for duplicates"))
-    chosen = choose(experiment, tables)
+    chosen = choose(experiment, tables, fold)
     check_leakage(experiment, find_leakage(chosen.table))
     table = add_copies(chosen.table, experiment.training.copies, experiment.seed)
     return Chosen(table, dropped | chosen.dropped)
@@ -97,8 +100,8 @@ def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Expe
 
 
 def train(
-    store: Store, run_id: str, attempt: int, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet,
-    device: torch.device, reporter: Reporter,
+    store: Store, run_id: str, attempt: int, fold: int, experiment: Experiment, samples: pd.DataFrame,
+    pixels: PixelSet, device: torch.device, reporter: Reporter,
 ) -> nn.Module:  # fmt: skip
     """A network trained on the train split, with the weights that the protocol keeps."""
     torch.manual_seed(derive_seed(experiment.seed, "network"))
@@ -115,7 +118,7 @@ def train(
     data = TrainingData(pixels.pixels, targets, *parts, len(task.classes), label_sets, sources)
     on_step = reporter.stage("training")
     for record in fit(network, data, experiment.training, experiment.seed, device, on_step, on_note=reporter.log):
-        runs.add_epoch(store, run_id, attempt, record)
+        runs.add_epoch(store, run_id, attempt, record, fold)
         reporter.log(
             f"epoch {record.epoch}/{experiment.training.epochs}: train loss {record.train_loss:.3f}, "
             f"val loss {record.val_loss:.3f}, val balanced accuracy {record.val_balanced_accuracy:.3f}"
@@ -177,3 +180,11 @@ def explain(
     table[list(Shares._fields)] = np.nan
     table.loc[places, list(Shares._fields)] = np.array(shares)
     return table, heatmaps
+
+
+def measure(experiment: Experiment, predictions: pd.DataFrame) -> tuple[list[Estimate], list[Confusion]]:
+    """Every number of a table of predictions, and the confusion matrices of its splits."""
+    classes = experiment.task.classes
+    splits = [split for split in ("val", *EXPLAINED) if (predictions["split"] == split).any()]
+    found = [confusion(predictions, split, classes) for split in splits]
+    return evaluate(predictions, classes, experiment.seed), found

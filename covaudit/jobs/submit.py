@@ -10,12 +10,12 @@ from sqlalchemy.exc import IntegrityError
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Component
-from covaudit.domain.run import Run, RunState
+from covaudit.domain.run import PRIORITIES, Run, RunState
 from covaudit.domain.source import Source
 from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName, clip
 from covaudit.jobs import autostart
 from covaudit.jobs.plan import plan
-from covaudit.store import Store, runs, trash
+from covaudit.store import Store, folds, runs, trash
 from covaudit.store import sources as source_table
 
 if TYPE_CHECKING:
@@ -61,17 +61,20 @@ def check(store: Store, experiment: Experiment) -> None:
     check_leakage(experiment, plan(store, experiment).leakage)
 
 
-def submit(store: Store, experiment: Experiment, demo: bool = False) -> Submitted:
-    """Queue an experiment and see that a worker is there. The same experiment again gives the run that it has."""
+def submit(store: Store, experiment: Experiment, demo: bool = False, priority: int = 0) -> Submitted:
+    """Queue an experiment and see that a worker is there. The same experiment again gives the run that it has.
+
+    A run of a higher priority goes first; of the same priority, the one that was submitted first.
+    """
     from covaudit.jobs import engine
 
     check(store, experiment)
-    queue, ticket = engine.client(store), engine.new_ticket(experiment.id)
+    _check_priority(priority)
+    queue = engine.client(store)
     created = True
     try:
         with store.engine.begin() as connection:
-            runs.create(connection, experiment, demo, ticket)
-            engine.enqueue(queue, connection, experiment.id, ticket)
+            engine.enqueue(queue, connection, runs.create(connection, experiment, demo, priority))
     except IntegrityError:
         runs.get(store, experiment.id)  # raises when something else than an earlier submission was in the way
         created = False
@@ -86,31 +89,61 @@ def cancel(store: Store, run_id: str) -> Run:
     run = runs.get(store, run_id)
     if run.state.is_finished:
         raise BadState(f"Run {run.id} is {run.state} already. Only a run that waits or runs can be cancelled.")
-    ticket = runs.ticket(store, run.id)
-    if runs.cancel_queued(store, run.id):
-        if ticket is not None:
-            engine.forget(store, ticket)
-        return runs.get(store, run.id)
-    runs.mark_cancelling(store, run.id)
-    run = runs.get(store, run.id)
-    if run.state is RunState.CANCELLING and run.is_stale(datetime.now(UTC)):
-        # Nobody is there to stop it; if its process lives after all, its worker ends it for it is no longer wanted.
-        runs.finish(store, run.id, run.attempt, RunState.CANCELLED, "Cancelled by request; its worker was lost.")
+    engine.forget(store, folds.cancel(store, run.id))
+    moment = datetime.now(UTC)
+    for job in folds.listing(store, run.id):
+        if job.state is RunState.CANCELLING and job.is_stale(moment):
+            # Nobody is there to stop it; if its process lives after all, its worker ends it for it is no longer wanted.
+            reason = "Cancelled by request; its worker was lost."
+            folds.finish(store, run.id, job.attempt, RunState.CANCELLED, reason, job.number)
+    _ensure(store)  # a run whose worker has just died is cancelled by the next one
     return runs.get(store, run.id)
 
 
-def retry(store: Store, run_id: str) -> Run:
-    """Queue a finished run again, as a new attempt. Raises `BadState` when it is not finished."""
+def retry(store: Store, run_id: str, from_start: bool = False) -> Run:
+    """Queue a finished run again, as a new attempt of it. Raises `BadState` when it is not finished.
+
+    A run that failed or was cancelled goes on from its last checkpoint, where there is one, and keeps the folds that
+    are done, unless `from_start`; a run that is done begins anew.
+    """
     from covaudit.jobs import engine
 
     run = runs.get(store, run_id)
     check(store, run.experiment)
-    queue, ticket = engine.client(store), engine.new_ticket(run.id)
+    queue = engine.client(store)
     with store.engine.begin() as connection:
-        if not runs.requeue(connection, run.id, ticket):
+        entries = runs.requeue(connection, run.id, from_start)
+        if not entries:
             raise BadState(f"Run {run.id} is {run.state}. Only a finished run can be retried; cancel it first.")
-        engine.enqueue(queue, connection, run.id, ticket)
+        engine.enqueue(queue, connection, entries)
     _ensure(store)
+    return runs.get(store, run.id)
+
+
+def resume(store: Store, run_id: str) -> Run:
+    """Go on with a run that failed or was cancelled, as `retry` does. Raises `BadState` for a run in another state."""
+    run = runs.get(store, run_id)
+    if run.state is RunState.DONE:
+        raise BadState(f"Run {run.id} is done, so there is nothing to resume. Retry it to run it again from the start.")
+    if not run.state.is_finished:
+        raise BadState(f"Run {run.id} is {run.state} already. Only a run that failed or was cancelled can be resumed.")
+    return retry(store, run.id)
+
+
+def prioritise(store: Store, run_id: str, priority: int) -> Run:
+    """Give a run that is not finished another priority: what of it waits goes before what has a lower one.
+
+    Raises `BadState` when it is finished.
+    """
+    from covaudit.jobs import engine
+
+    _check_priority(priority)
+    run = runs.get(store, run_id)
+    if run.state.is_finished:
+        raise BadState(f"Run {run.id} is {run.state}. Only a run that waits or runs has a priority to change.")
+    queue = engine.client(store)
+    with store.engine.begin() as connection:
+        engine.enqueue(queue, connection, runs.prioritise(connection, run.id, priority))
     return runs.get(store, run.id)
 
 
@@ -137,6 +170,11 @@ def wait(store: Store, run_id: str, on_change: Callable[[Run], None] | None = No
             autostart.ensure_workers(store.settings)
             next_ensure = time.monotonic() + _ENSURE_S
         time.sleep(POLL_S)
+
+
+def queue_positions(store: Store) -> dict[str, int]:
+    """The runs that wait, by id: 1 for the one that starts next."""
+    return runs.queue_positions(store)
 
 
 def queue_position(store: Store, run_id: str) -> int | None:
@@ -178,6 +216,12 @@ def forget_indexes() -> None:
 def _ensure(store: Store) -> None:
     if store.settings.autostart:
         autostart.ensure_workers(store.settings)
+
+
+def _check_priority(priority: int) -> None:
+    lowest, highest = PRIORITIES
+    if not lowest <= priority <= highest:
+        raise CovauditError(f"The priority is {priority}. Allowed: {lowest} to {highest}; the highest goes first.")
 
 
 def _check_network(store: Store, experiment: Experiment) -> None:

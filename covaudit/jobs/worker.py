@@ -1,4 +1,4 @@
-"""A worker: one process that holds one device and carries out queued runs on it, one after the other."""
+"""A worker: one process that holds one device and carries out queued jobs on it, one after the other."""
 
 import logging
 import os
@@ -10,11 +10,12 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import NamedTuple
 
 from filelock import FileLock, Timeout
 from sqlalchemy.exc import OperationalError
 
-from covaudit.domain.run import Run, RunState
+from covaudit.domain.run import GATHER, RunState
 from covaudit.errors import BadState, clip
 from covaudit.jobs import autostart, devices, engine, upkeep
 from covaudit.jobs.endings import reason_of
@@ -22,9 +23,9 @@ from covaudit.jobs.launchers import Attempt, Launcher
 from covaudit.jobs.launchers.choose import choose
 from covaudit.jobs.launchers.local import GRACE_S
 from covaudit.jobs.load import measure
-from covaudit.jobs.rescue import Watch, rescue
+from covaudit.jobs.rescue import Watch, gather_folds, rescue
 from covaudit.settings import Settings
-from covaudit.store import Store, artifacts, runs, workers
+from covaudit.store import Store, artifacts, folds, runs, workers
 
 BEAT_S = 2.0
 RESCUE_S = 5.0
@@ -88,7 +89,7 @@ class Worker:
         self.id = f"{socket.gethostname()}:{device}"
         self._launch = launch
         self._stopping = threading.Event()
-        self._current: tuple[str, int] | None = None
+        self._current: set[Job] = set()  # one that holds the device, and one that pools folds and holds none
 
     def run(self, idle_exit_s: float | None) -> None:
         """Take runs from the queue until stopped by a signal or idle for too long."""
@@ -116,6 +117,7 @@ class Worker:
                 if time.monotonic() >= next_rescue:
                     next_rescue = time.monotonic() + RESCUE_S
                     self._rescue(watch)
+                gather_folds(self.store)
                 if self._current or runs.count(self.store, [RunState.QUEUED]):
                     busy = time.monotonic()
             if idle_exit_s is not None and time.monotonic() - busy > idle_exit_s:
@@ -123,58 +125,81 @@ class Worker:
                 return
 
     def _beat(self) -> None:
-        workers.beat(self.store, self.id, self._current[0] if self._current else None, measure(self.device))
-        if self._current:
-            runs.beat(self.store, *self._current)
+        current = tuple(self._current)
+        workers.beat(self.store, self.id, next((job.run_id for job in current), None), measure(self.device))
+        for job in current:
+            folds.beat(self.store, job.run_id, job.attempt, job.fold)
 
     def _rescue(self, watch: Watch) -> None:
-        for run in watch.look(self.store):
-            if self._current is None or self._current[0] != run.id:
-                log.info("Run %s is silent; its worker on %s is lost.", run.id, run.device)
-                rescue(self.store, run)
+        for silent in watch.look(self.store):
+            if Job(silent.run_id, silent.number, silent.attempt) not in self._current:
+                log.info("Run %s is silent; its worker on %s is lost.", silent.run_id, silent.device)
+                rescue(self.store, silent)
 
-    # -- one run, in a thread of the queue ----------------------------------------------------------------------------
+    # -- one job, in a thread of the queue ----------------------------------------------------------------------------
 
-    def _work(self, run_id: str, ticket: str) -> None:
-        attempt = runs.claim(self.store, run_id, self.device, ticket)
+    def _work(self, run_id: str, fold: int, ticket: str) -> None:
+        device = "cpu" if fold == GATHER else self.device
+        attempt = folds.claim(self.store, run_id, device, ticket, fold)
         if attempt is None:
             return
-        self._current = (run_id, attempt)
-        log.info("Run %s, attempt %d: started.", run_id, attempt)
+        job = Job(run_id, fold, attempt)
+        self._current.add(job)
+        log.info("%s: started.", job)
         try:
-            self._carry_out(run_id, attempt)
+            self._carry_out(job, device)
         except Exception as error:
-            log.error("Run %s, attempt %d:\n%s", run_id, attempt, traceback.format_exc())
+            log.error("%s:\n%s", job, traceback.format_exc())
             reason = f"The worker could not run it: {type(error).__name__}: {clip(error, 300)}"
-            runs.finish(self.store, run_id, attempt, RunState.FAILED, reason)
+            folds.finish(self.store, run_id, attempt, RunState.FAILED, reason, fold)
         finally:
-            self._current = None
-        log.info("Run %s, attempt %d: %s.", run_id, attempt, runs.get(self.store, run_id).state)
+            self._current.discard(job)
+        log.info("%s: ended; the run is %s.", job, runs.get(self.store, run_id).state)
+        gather_folds(self.store)
 
-    def _carry_out(self, run_id: str, attempt: int) -> None:
-        folder = artifacts.run_folder(self.store, run_id, attempt)
+    def _carry_out(self, job: "Job", device: str) -> None:
+        run = runs.get(self.store, job.run_id)
+        folder = artifacts.fold_folder(self.store, run.id, job.attempt, job.fold, run.experiment.n_folds)
         folder.mkdir(parents=True, exist_ok=True)
-        code = self._launch(Attempt(run_id, attempt, folder, self.device), lambda: self._is_wanted(run_id, attempt))
-        run = runs.get(self.store, run_id)
-        if run.state is RunState.CANCELLING:
-            runs.finish(self.store, run_id, attempt, RunState.CANCELLED, "Cancelled by request.")
+        attempt = Attempt(run.id, job.attempt, folder, device, job.fold)
+        code = self._launch(attempt, lambda: self._is_wanted(job))
+        now = folds.get(self.store, job.run_id, job.fold)
+        if now.state is RunState.CANCELLING:
+            folds.finish(self.store, *job.key, RunState.CANCELLED, folds.CANCELLED, job.fold)
         elif code is None and self._stopping.is_set():
-            self._hand_back(run)
+            self._hand_back(job)
         elif code is not None:
-            runs.finish(self.store, run_id, attempt, RunState.FAILED, reason_of(run, code, folder))
+            folds.finish(self.store, *job.key, RunState.FAILED, reason_of(run, code, folder), job.fold)
 
-    def _is_wanted(self, run_id: str, attempt: int) -> bool:
+    def _is_wanted(self, job: "Job") -> bool:
         if self._stopping.is_set():
             return False
         with _patience():
-            return runs.is_current(self.store, run_id, attempt)
-        return True  # the database does not answer; the run goes on
+            return folds.is_current(self.store, *job.key, job.fold)
+        return True  # the database does not answer; the job goes on
 
-    def _hand_back(self, run: Run) -> None:
-        ticket = engine.new_ticket(run.id)
+    def _hand_back(self, job: "Job") -> None:
+        queue = engine.client(self.store)
         with self.store.engine.begin() as connection:
-            if runs.hand_back(connection, run.id, run.attempt, ticket):
-                engine.enqueue(engine.client(self.store), connection, run.id, ticket)
+            entry = folds.hand_back(connection, *job.key, job.fold)
+            if entry:
+                engine.enqueue(queue, connection, [entry])
+
+
+class Job(NamedTuple):
+    """One attempt of one fold of a run, or of the pooling of its folds."""
+
+    run_id: str
+    fold: int
+    attempt: int
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.run_id, self.attempt
+
+    def __str__(self) -> str:
+        part = "pooling" if self.fold == GATHER else f"fold {self.fold + 1}"
+        return f"Run {self.run_id}, {part}, attempt {self.attempt}"
 
 
 @contextmanager

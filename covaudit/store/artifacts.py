@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from covaudit.domain.run import Run, RunState
+from covaudit.domain.run import GATHER, Run, RunState
 from covaudit.errors import MissingArtifact
 from covaudit.files import sha256_of as sha256_of
 from covaudit.files import sync_folder as sync_folder
@@ -18,6 +18,12 @@ from covaudit.store.database import Store
 def run_folder(store: Store, run_id: str, attempt: int) -> Path:
     """The folder of one attempt; it may not exist yet."""
     return store.workspace / "runs" / run_id / str(attempt)
+
+
+def fold_folder(store: Store, run_id: str, attempt: int, fold: int, n_folds: int) -> Path:
+    """Where one job of a run writes: the attempt's folder, or a folder in it for one fold of several."""
+    folder = run_folder(store, run_id, attempt)
+    return folder if n_folds == 1 or fold == GATHER else folder / f"fold-{fold}"
 
 
 def need(path: Path) -> Path:

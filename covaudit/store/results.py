@@ -11,15 +11,15 @@ from sqlalchemy import Connection, Table, insert, select, update
 
 from covaudit.domain.estimate import Confusion, Estimate
 from covaudit.domain.finding import AuditFinding, Severity
-from covaudit.domain.run import RunState
 from covaudit.errors import BadState
-from covaudit.store import artifacts, integrity, runs, schema
+from covaudit.store import artifacts, folds, integrity, runs, schema
 from covaudit.store.database import Store
 from covaudit.store.files import Shown, folder, heatmaps, pixels, predictions, regions, samples, shown
 
 __all__ = [
     "Outcome", "Shown", "confusions", "estimates", "findings", "folder", "heatmaps", "pixels", "predictions", "regions",
-    "samples", "show", "shown", "summaries", "summary", "write_outcome",
+    "samples", "show", "shown", "summaries", "summary", "write_fold",
+    "write_outcome",
 ]  # fmt: skip
 
 _ESTIMATE = (
@@ -40,22 +40,33 @@ class Outcome:
 
 
 def write_outcome(store: Store, run_id: str, attempt: int, outcome: Outcome, files: Sequence[Path]) -> None:
-    """Write the results, the hashes of the files and the state DONE in one transaction.
+    """Write the results, the hashes of the files and the state DONE in one transaction, from a run's last job.
 
     Raises `BadState` when the attempt is not the running one: it was cancelled, or another has taken its place.
     """
     hashed = [_artifact(store, run_id, attempt, path) for path in files]
-    done = {"state": RunState.DONE.value, "finished": runs.now(), "reason": None, "summary": to_json(outcome.summary)}
-    t = schema.run.c
-    mine = (t.id == run_id, t.attempt == attempt, t.state == RunState.RUNNING)
     with store.engine.begin() as connection:
-        if connection.execute(update(schema.run).where(*mine).values(**done)).rowcount == 0:
-            raise BadState(f"Attempt {attempt} of run {run_id} is not running any more; its results were not kept.")
+        _complete(connection, run_id, attempt, folds.last_job(connection, run_id))
+        values = {"summary": to_json(outcome.summary)}
+        connection.execute(update(schema.run).where(schema.run.c.id == run_id).values(**values))
         _insert(connection, schema.estimate, [_estimate_row(run_id, item) for item in outcome.estimates])
         _insert(connection, schema.confusion, [_confusion_row(run_id, item) for item in outcome.confusions])
         _insert(connection, schema.finding, [_finding_row(run_id, item) for item in outcome.findings])
         _insert(connection, schema.artifact, hashed)
         integrity.seal(connection, run_id)
+
+
+def write_fold(store: Store, run_id: str, attempt: int, fold: int, files: Sequence[Path]) -> None:
+    """Write the hashes of the files of one fold of several, and that it is done. Raises `BadState` like the above."""
+    hashed = [_artifact(store, run_id, attempt, path) for path in files]
+    with store.engine.begin() as connection:
+        _complete(connection, run_id, attempt, fold)
+        _insert(connection, schema.artifact, hashed)
+
+
+def _complete(connection: Connection, run_id: str, attempt: int, fold: int) -> None:
+    if not folds.complete(connection, run_id, attempt, fold):
+        raise BadState(f"Attempt {attempt} of run {run_id} is not running any more; its results were not kept.")
 
 
 # -- numbers ----------------------------------------------------------------------------------------------------------
@@ -176,6 +187,6 @@ def _finding_row(run_id: str, item: AuditFinding) -> dict[str, Any]:
 
 
 def _artifact(store: Store, run_id: str, attempt: int, path: Path) -> dict[str, Any]:
-    relative = path.resolve().relative_to(store.workspace.resolve()).as_posix()
+    relative = path.absolute().relative_to(store.workspace.absolute()).as_posix()
     measured = {"path": relative, "sha256": artifacts.sha256_of(artifacts.need(path)), "bytes": path.stat().st_size}
     return {"run_id": run_id, "attempt": attempt, **measured}

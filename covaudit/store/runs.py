@@ -1,40 +1,50 @@
-"""The table of runs and its rules.
+"""The table of runs: what is asked, and what becomes of it.
 
-A run goes queued -> running -> done, failed or cancelled, with cancelling between running and cancelled. Every change
-is one conditional statement, so whatever comes late, comes twice, or comes from an attempt that is no longer the
-present one changes nothing. A finished run changes no more, but for `requeue`, which begins it anew.
+A run goes queued -> running -> done, failed or cancelled, with cancelling between running and cancelled. It follows
+from its jobs, whose rules are in `covaudit.store.folds`; here a run is made, read, begun anew and deleted.
 """
 
 from collections.abc import Collection
-from datetime import UTC, datetime
 from functools import lru_cache
 from math import isnan, nan
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Update, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 from sqlalchemy import delete as sql_delete
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import EpochRecord, Progress, Run, RunState
 from covaudit.errors import DamagedDatabase, UnknownName, clip
-from covaudit.store import integrity, schema
+from covaudit.store import folds, integrity, schema
 from covaudit.store.database import Store
-
-ACTIVE: Final = (RunState.RUNNING, RunState.CANCELLING)
-FINISHED: Final = tuple(state for state in RunState if state.is_finished)
-MAX_LOSSES = 3
-"""A run whose worker died more often than this is failed: it may be the run that kills them."""
-
-LOST_TOO_OFTEN = (
-    f"Its worker died {MAX_LOSSES + 1} times while it ran. The end of its log may say why; perhaps memory ran out."
+from covaudit.store.folds import (
+    ACTIVE,
+    FINISHED,
+    LOST_TOO_OFTEN,
+    MAX_LOSSES,
+    Entry,
+    beat,
+    cancel,
+    claim,
+    finish,
+    hand_back,
+    is_current,
+    now,
+    report,
+    ticket,
 )
 
+__all__ = [
+    "ACTIVE", "FINISHED", "LOST_TOO_OFTEN", "MAX_LOSSES", "add_epoch", "beat", "cancel", "claim", "count", "create",
+    "delete", "epochs", "finish", "get", "hand_back", "is_current", "listing", "now", "prioritise", "queue_position",
+    "queue_positions", "report", "requeue", "ticket",
+]  # fmt: skip
+
+_RESULTS: Final = (schema.estimate, schema.confusion, schema.finding, schema.artifact)
+
 _t = schema.run.c
-
-
-def now() -> datetime:
-    """The time that is written into rows."""
-    return datetime.now(UTC)
+_f = schema.fold.c
+_e = schema.epoch.c
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -42,16 +52,14 @@ def now() -> datetime:
 
 def get(store: Store, run_id: str) -> Run:
     """The run of an id, or of the first characters of one (4 at least). Raises `UnknownName`."""
-    rows = []
-    if len(run_id) >= 4 and run_id.isalnum():
-        with store.engine.connect() as connection:
-            rows = list(connection.execute(_select().where(_t.id.startswith(run_id)).limit(2)))
-    exact = [row for row in rows if row.id == run_id]
-    if exact or len(rows) == 1:
-        return _to_run((exact or rows)[0])
+    is_one = len(run_id) >= 4 and run_id.isalnum()
+    found = _read(store, _select().where(_t.id.startswith(run_id)).limit(2)) if is_one else []
+    exact = [run for run in found if run.id == run_id]
+    if exact or len(found) == 1:
+        return (exact or found)[0]
     newest = [run.id for run in listing(store, limit=5)]
     cure = "These are the newest; 'python -m covaudit runs' lists all." if newest else "Run 'python -m covaudit demo'."
-    raise UnknownName("run", run_id, newest, "Give more characters of the id." if rows else cure)
+    raise UnknownName("run", run_id, newest, "Give more characters of the id." if found else cure)
 
 
 def listing(store: Store, limit: int = 200, states: Collection[RunState] | None = None, offset: int = 0) -> list[Run]:
@@ -59,8 +67,7 @@ def listing(store: Store, limit: int = 200, states: Collection[RunState] | None 
     query = _select().order_by(_t.number.desc()).limit(limit).offset(offset)
     if states is not None:
         query = query.where(_t.state.in_([state.value for state in states]))
-    with store.engine.connect() as connection:
-        return [_to_run(row) for row in connection.execute(query)]
+    return _read(store, query)
 
 
 def count(store: Store, states: Collection[RunState] | None = None) -> int:
@@ -72,139 +79,95 @@ def count(store: Store, states: Collection[RunState] | None = None) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+def queue_positions(store: Store) -> dict[str, int]:
+    """The runs that wait, by id: 1 for the one that starts next."""
+    waiting = select(_t.id).where(_t.state == RunState.QUEUED.value)
+    ordered = waiting.order_by(_t.priority.desc(), _t.queued, _t.number)
+    with store.engine.connect() as connection:
+        return {run_id: place for place, run_id in enumerate(connection.execute(ordered).scalars(), start=1)}
+
+
 def queue_position(store: Store, run_id: str) -> int | None:
     """1 for the run that starts next; None for one that does not wait."""
-    waiting = select(_t.id).where(_t.state == RunState.QUEUED.value).order_by(_t.queued, _t.number)
+    return queue_positions(store).get(run_id)
+
+
+def base(store: Store, run_id: str) -> int:
+    """The last attempt before the run was begun anew; what later attempts left may be gone on from."""
     with store.engine.connect() as connection:
-        ids = list(connection.execute(waiting).scalars())
-    return ids.index(run_id) + 1 if run_id in ids else None
+        return int(connection.execute(select(_t.base).where(_t.id == run_id)).scalar() or 0)
 
 
-def is_current(store: Store, run_id: str, attempt: int) -> bool:
-    """Whether the attempt should go on: the run is running, and this is its present attempt."""
-    query = select(_t.id).where(_t.id == run_id, _t.attempt == attempt, _t.state == RunState.RUNNING.value)
+def epochs(store: Store, run_id: str, attempt: int | None = None, fold: int = 0) -> list[EpochRecord]:
+    """The epochs of an attempt of a fold, of its present attempt when none is given."""
+    present = select(_f.attempt).where(_f.run_id == run_id, _f.fold == fold).scalar_subquery()
+    fields = [_e[name] for name in EpochRecord.model_fields]
+    mine = (_e.run_id == run_id, _e.fold == fold, _e.attempt == (present if attempt is None else attempt))
     with store.engine.connect() as connection:
-        return connection.execute(query).first() is not None
-
-
-def ticket(store: Store, run_id: str) -> str | None:
-    """The id of the run's present entry in the queue."""
-    with store.engine.connect() as connection:
-        return connection.execute(select(_t.ticket).where(_t.id == run_id)).scalar()
-
-
-# -- the life of a run ------------------------------------------------------------------------------------------------
-
-
-def create(connection: Connection, experiment: Experiment, demo: bool = False, ticket: str = "") -> None:
-    """Add a queued run. Raises `sqlalchemy.exc.IntegrityError` when the experiment has a run already."""
-    moment = now()
-    row = {"id": experiment.id, "experiment": experiment.canonical_json(), "state": RunState.QUEUED.value}
-    connection.execute(insert(schema.run).values(**row, created=moment, queued=moment, demo=demo, ticket=ticket))
-
-
-def claim(store: Store, run_id: str, device: str, ticket: str | None = None) -> int | None:
-    """Begin an attempt and return its number; None when the run is not to be worked on (any more).
-
-    A run that is running already has lost its worker, for an entry of the queue is given out once at a time: it begins
-    a new attempt, `MAX_LOSSES` times at most. A run that was to be cancelled meanwhile is cancelled.
-    """
-    mine = [_t.id == run_id] if ticket is None else [_t.id == run_id, _t.ticket == ticket]
-    begin: dict[str, Any] = {"state": RunState.RUNNING.value, "attempt": _t.attempt + 1, "device": device}
-    begin |= {"started": now(), "beat": now(), "finished": None, "reason": None, "stage": "", "done": 0, "total": 0}
-    with store.engine.begin() as connection:
-        fresh = update(schema.run).where(*mine, _t.state == RunState.QUEUED.value).values(**begin).returning(_t.attempt)
-        attempt = connection.execute(fresh).scalar()
-        if attempt is not None:
-            return int(attempt)
-        lost = update(schema.run).where(*mine, _t.state == RunState.RUNNING.value)
-        again = lost.where(_t.losses < MAX_LOSSES).values(**begin, losses=_t.losses + 1).returning(_t.attempt)
-        attempt = connection.execute(again).scalar()
-        if attempt is not None:
-            return int(attempt)
-        connection.execute(lost.values(_end(RunState.FAILED, LOST_TOO_OFTEN)))
-        stop = update(schema.run).where(*mine, _t.state == RunState.CANCELLING.value)
-        connection.execute(stop.values(_end(RunState.CANCELLED, "Cancelled by request.")))
-    return None
-
-
-def beat(store: Store, run_id: str, attempt: int) -> bool:
-    """A sign of life. False when the attempt is no longer wanted."""
-    return _change(store, _present(run_id, attempt).values(beat=now()))
-
-
-def report(store: Store, run_id: str, attempt: int, progress: Progress) -> bool:
-    """Write where the run is. False when the attempt is no longer wanted."""
-    values = {"stage": progress.stage[:200], "done": progress.done, "total": progress.total, "beat": now()}
-    return _change(store, _present(run_id, attempt).values(**values))
-
-
-def add_epoch(store: Store, run_id: str, attempt: int, record: EpochRecord) -> bool:
-    """Write an epoch, over an earlier one of the same number. False when the attempt is no longer wanted."""
-    values = {name: _null(value) for name, value in record.model_dump().items()}
-    with store.engine.begin() as connection:
-        if connection.execute(_present(run_id, attempt).values(beat=now())).rowcount == 0:
-            return False
-        e = schema.epoch.c
-        same = (e.run_id == run_id, e.attempt == attempt, e.epoch == record.epoch)
-        connection.execute(sql_delete(schema.epoch).where(*same))
-        connection.execute(insert(schema.epoch).values(run_id=run_id, attempt=attempt, **values))
-    return True
-
-
-def epochs(store: Store, run_id: str, attempt: int | None = None) -> list[EpochRecord]:
-    """The epochs of an attempt, of the present one when none is given."""
-    e = schema.epoch.c
-    present = select(_t.attempt).where(_t.id == run_id).scalar_subquery()
-    fields = [schema.epoch.c[name] for name in EpochRecord.model_fields]
-    query = select(*fields).where(e.run_id == run_id, e.attempt == (present if attempt is None else attempt))
-    with store.engine.connect() as connection:
-        rows = connection.execute(query.order_by(e.epoch)).mappings().all()
+        rows = connection.execute(select(*fields).where(*mine).order_by(_e.epoch)).mappings().all()
     return [EpochRecord.model_validate({name: nan if row[name] is None else row[name] for name in row}) for row in rows]
 
 
-def finish(store: Store, run_id: str, attempt: int, state: RunState, reason: str | None = None) -> bool:
-    """End an attempt as failed or cancelled; `results.write_outcome` ends one as done. False when it had ended."""
-    if state not in (RunState.FAILED, RunState.CANCELLED):
-        raise ValueError(f"finish() ends a run as failed or cancelled, not as {state}")
-    return _change(store, _present(run_id, attempt).values(_end(state, reason)))
+# -- making and changing ----------------------------------------------------------------------------------------------
 
 
-def cancel_queued(store: Store, run_id: str) -> bool:
-    """Cancel a run that waits. False when it does not wait."""
-    query = update(schema.run).where(_t.id == run_id, _t.state == RunState.QUEUED.value)
-    return _change(store, query.values(_end(RunState.CANCELLED, "Cancelled before it started.")))
+def create(connection: Connection, experiment: Experiment, demo: bool = False, priority: int = 0) -> list[Entry]:
+    """Add a queued run; returns what to put in the queue for it.
 
-
-def mark_cancelling(store: Store, run_id: str) -> bool:
-    """Ask the worker of a running run to stop it. False when it does not run."""
-    query = update(schema.run).where(_t.id == run_id, _t.state == RunState.RUNNING.value)
-    return _change(store, query.values(state=RunState.CANCELLING.value))
-
-
-def requeue(connection: Connection, run_id: str, ticket: str) -> bool:
-    """Put a finished run in the queue again under a new ticket; its results go, the files of its attempts stay.
-
-    False when it is not finished.
+    Raises `sqlalchemy.exc.IntegrityError` when the experiment has a run already.
     """
-    done = update(schema.run).where(_t.id == run_id, _t.state.in_([state.value for state in FINISHED]))
-    changed = connection.execute(done.values(**_wait_again(ticket), losses=0))
-    if changed.rowcount:
-        for table in (schema.estimate, schema.confusion, schema.finding, schema.artifact):
+    moment = now()
+    row: dict[str, Any] = {"id": experiment.id, "experiment": experiment.canonical_json(), "priority": priority}
+    row |= {"state": RunState.QUEUED.value, "created": moment, "queued": moment, "demo": demo}
+    connection.execute(insert(schema.run).values(**row))
+    return folds.create(connection, experiment.id, range(experiment.n_folds), priority)
+
+
+def add_epoch(store: Store, run_id: str, attempt: int, record: EpochRecord, fold: int = 0) -> bool:
+    """Write an epoch, over an earlier one of the same number. False when the attempt is no longer wanted."""
+    values = {name: _null(value) for name, value in record.model_dump().items()}
+    with store.engine.begin() as connection:
+        folds.lock(connection, run_id)
+        if connection.execute(folds.present(run_id, attempt, fold).values(beat=now())).rowcount == 0:
+            return False
+        same = (_e.run_id == run_id, _e.fold == fold, _e.attempt == attempt, _e.epoch == record.epoch)
+        connection.execute(sql_delete(schema.epoch).where(*same))
+        connection.execute(insert(schema.epoch).values(run_id=run_id, fold=fold, attempt=attempt, **values))
+    return True
+
+
+def requeue(connection: Connection, run_id: str, from_start: bool = False) -> list[Entry]:
+    """Queue a finished run again under new tickets; what to put in the queue for it, empty when it is not finished.
+
+    A run that failed or was cancelled keeps the folds that are done, and its new attempts may go on from checkpoints of
+    earlier ones. `from_start` begins it anew, as a run that is done always is: its results go, the files of its
+    attempts stay.
+    """
+    folds.lock(connection, run_id)
+    finished = _t.state.in_([state.value for state in FINISHED])
+    row = connection.execute(select(_t.state, _t.attempt, _t.priority).where(_t.id == run_id, finished)).first()
+    if row is None:
+        return []
+    again = {"queued": now(), "summary": "{}", "digests": "{}"}
+    if from_start or row.state == RunState.DONE:
+        connection.execute(sql_delete(schema.fold).where(_f.run_id == run_id))
+        for table in _RESULTS:
             connection.execute(sql_delete(table).where(table.c.run_id == run_id))
-    return bool(changed.rowcount)
+        numbers, again["base"] = list(range(_n_folds(connection, run_id))), row.attempt
+    else:
+        undone = sql_delete(schema.fold).where(_f.run_id == run_id, _f.state != RunState.DONE.value)
+        numbers = sorted(connection.execute(undone.returning(_f.fold)).scalars())
+    connection.execute(update(schema.run).where(_t.id == run_id).values(**again))
+    entries = folds.create(connection, run_id, numbers, row.priority, row.attempt)
+    folds.follow(connection, run_id)
+    return entries
 
 
-def hand_back(connection: Connection, run_id: str, attempt: int, ticket: str, lost: bool = False) -> bool:
-    """Put a running run in the queue again under a new ticket, because its worker leaves or was `lost`.
-
-    False when that attempt is not running, or when the run has lost its worker `MAX_LOSSES` times already.
-    """
-    running = update(schema.run).where(_t.id == run_id, _t.attempt == attempt, _t.state == RunState.RUNNING.value)
-    if lost:
-        running = running.where(_t.losses < MAX_LOSSES)
-    losses = _t.losses + 1 if lost else _t.losses
-    return bool(connection.execute(running.values(**_wait_again(ticket), losses=losses)).rowcount)
+def prioritise(connection: Connection, run_id: str, priority: int) -> list[Entry]:
+    """Give a run another priority; new entries for the queue in place of those of its jobs that wait."""
+    folds.lock(connection, run_id)
+    connection.execute(update(schema.run).where(_t.id == run_id).values(priority=priority, queued=now()))
+    return folds.renew(connection, run_id, priority)
 
 
 def delete(connection: Connection, run_id: str) -> bool:
@@ -221,24 +184,9 @@ def exists(connection: Connection, run_id: str) -> bool:
 # -- helpers ----------------------------------------------------------------------------------------------------------
 
 
-def _present(run_id: str, attempt: int) -> Update:
-    active = [state.value for state in ACTIVE]
-    return update(schema.run).where(_t.id == run_id, _t.attempt == attempt, _t.state.in_(active))
-
-
-def _wait_again(ticket: str) -> dict[str, Any]:
-    values: dict[str, Any] = {"state": RunState.QUEUED.value, "ticket": ticket, "queued": now(), "summary": "{}"}
-    values |= {"digests": "{}", "started": None, "finished": None, "beat": None, "reason": None, "device": None}
-    return values | {"stage": "", "done": 0, "total": 0}
-
-
-def _end(state: RunState, reason: str | None) -> dict[str, Any]:
-    return {"state": state.value, "finished": now(), "reason": reason}
-
-
-def _change(store: Store, query: Any) -> bool:
-    with store.engine.begin() as connection:
-        return bool(connection.execute(query).rowcount)
+def _n_folds(connection: Connection, run_id: str) -> int:
+    asked = connection.execute(select(_t.experiment).where(_t.id == run_id)).scalar_one()
+    return Experiment.model_validate_json(asked).n_folds
 
 
 def _null(value: Any) -> Any:
@@ -247,7 +195,7 @@ def _null(value: Any) -> Any:
 
 _COLUMNS = (
     "id", "experiment", "state", "attempt", "created", "started", "finished", "beat", "device", "reason", "demo",
-    "stage", "done", "total", "digests",
+    "priority", "stage", "done", "total", "digests",
 )  # fmt: skip
 
 
@@ -255,8 +203,9 @@ def _select() -> Select[Any]:
     return select(*(_t[name] for name in _COLUMNS))
 
 
-def _to_run(row: Row[Any]) -> Run:
-    return _build_run(tuple(row))
+def _read(store: Store, query: Select[Any]) -> list[Run]:
+    with store.engine.connect() as connection:
+        return [_build_run(tuple(row)) for row in connection.execute(query)]
 
 
 @lru_cache(maxsize=4096)

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from covaudit.errors import DamagedDatabase, clip
 
-REVISION = "0004"
+REVISION = "0005"
 """The newest revision; a test holds that it is the head of the migrations."""
 
 RESTORE = "It is damaged; restore a backup, see: python -m covaudit backup --list"
@@ -67,8 +67,8 @@ run = Table(
     Column("experiment", Text, nullable=False),
     Column("state", String(16), nullable=False, index=True),
     Column("attempt", Integer, nullable=False, default=0),
-    Column("ticket", String(64), nullable=False),
-    Column("losses", Integer, nullable=False, default=0),
+    Column("base", Integer, nullable=False, default=0),
+    Column("priority", Integer, nullable=False, default=0),
     Column("created", Utc, nullable=False),
     Column("queued", Utc, nullable=False),
     Column("started", Utc),
@@ -83,14 +83,36 @@ run = Table(
     Column("summary", Text, nullable=False, default="{}"),
     Column("digests", Text, nullable=False, default="{}", server_default="{}"),
 )
-"""`number` orders runs without trusting a clock. `ticket` is the id of the run's present entry in the queue: whoever
-holds another ticket may not work on it. `losses` counts the workers that died under the present ticket. `digests` are
-those of a finished run's rows, see `store.integrity`."""
+"""`number` orders runs without trusting a clock. `base` is the last attempt before the run was begun anew: checkpoints
+of attempts up to it are not gone on from. `digests` are those of a finished run's rows, see `store.integrity`. State,
+attempt, times, device, reason and progress follow from the folds."""
+
+fold = Table(
+    "fold",
+    metadata,
+    Column("run_id", String(32), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("fold", Integer, primary_key=True, autoincrement=False),
+    Column("state", String(16), nullable=False, index=True),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("ticket", String(64), nullable=False),
+    Column("losses", Integer, nullable=False, default=0),
+    Column("started", Utc),
+    Column("finished", Utc),
+    Column("beat", Utc),
+    Column("device", String(64)),
+    Column("reason", Text),
+    Column("stage", String(200), nullable=False, default=""),
+    Column("done", Integer, nullable=False, default=0),
+    Column("total", Integer, nullable=False, default=0),
+)
+"""The jobs of a run: its folds from 0, and `GATHER` where there are several. `ticket` is the id of the job's present
+entry in the queue: whoever holds another ticket may not work on it. `losses` counts the workers that died under it."""
 
 epoch = Table(
     "epoch",
     metadata,
     Column("run_id", String(32), ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("fold", Integer, primary_key=True, autoincrement=False, default=0),
     Column("attempt", Integer, primary_key=True),
     Column("epoch", Integer, primary_key=True),
     Column("train_loss", Double),

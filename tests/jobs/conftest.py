@@ -24,13 +24,17 @@ end_with_parent()
 from covaudit.settings import Settings
 from covaudit.store import Store, artifacts, results, runs
 
-run_id, attempt = sys.argv[1], int(sys.argv[2])
+run_id, fold, attempt = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 store = Store.open(Settings.from_env())
-notes = runs.get(store, run_id).experiment.notes
-folder = artifacts.run_folder(store, run_id, attempt)
+experiment = runs.get(store, run_id).experiment
+notes = experiment.notes
+folder = artifacts.fold_folder(store, run_id, attempt, fold, experiment.n_folds)
 print("attempt", attempt, "on", os.environ["COVAUDIT_DEVICE"], flush=True)
 (folder / "pid").write_text(str(os.getpid()))
 if "reason" in notes:
+    (folder / "reason.txt").write_text("The sky fell. Look up.")
+    sys.exit(1)
+if "fail fold 1 once" in notes and fold == 1 and attempt == 1:
     (folder / "reason.txt").write_text("The sky fell. Look up.")
     sys.exit(1)
 if "fail once" in notes and attempt == 1:
@@ -45,7 +49,10 @@ if "slow" in notes or "deaf" in notes:
     time.sleep(120)
 if "short" in notes:
     time.sleep(1)
-results.write_outcome(store, run_id, attempt, results.Outcome(), [])
+if experiment.n_folds > 1 and fold >= 0:
+    results.write_fold(store, run_id, attempt, fold, [])
+else:
+    results.write_outcome(store, run_id, attempt, results.Outcome(), [])
 """
 
 SERVE = """

@@ -12,14 +12,14 @@ from covaudit.settings import Settings
 
 
 def _attempt(tmp_path: Path) -> Attempt:
-    return Attempt("abc", 2, tmp_path, "cuda:1")
+    return Attempt("abc", 2, tmp_path, "cuda:1", fold=3)
 
 
 def test_the_process_gets_its_arguments_settings_and_log(settings: Settings, tmp_path: Path) -> None:
     say = "import os, sys; print(sys.argv[1:], os.environ['COVAUDIT_DEVICE'], os.environ['COVAUDIT_DB']); sys.exit(7)"
     launch = build_local(settings, (sys.executable, "-c", say))
     assert launch(_attempt(tmp_path), lambda: True) == 7
-    assert (tmp_path / "log.txt").read_text() == f"['abc', '2'] cuda:1 {settings.database}\n"
+    assert (tmp_path / "log.txt").read_text() == f"['abc', '3', '2'] cuda:1 {settings.database}\n"
 
 
 def test_a_polite_process_may_tidy_up(settings: Settings, tmp_path: Path) -> None:

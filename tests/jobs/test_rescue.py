@@ -5,7 +5,7 @@ import pytest
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import RunState
 from covaudit.jobs import rescue, submit
-from covaudit.store import Store, runs
+from covaudit.store import Store, folds, runs
 
 Ask = Callable[..., Experiment]
 
@@ -31,7 +31,7 @@ def test_silence_is_a_beat_that_does_not_change(store: Store, ask: Ask, clock: l
     clock[0] += 15
     assert watch.look(store) == []
     clock[0] += 6
-    assert [run.id for run in watch.look(store)] == [run_id]
+    assert [job.run_id for job in watch.look(store)] == [run_id]
     runs.claim(store, run_id, "cpu")  # its worker came back: a new attempt, a new watch
     assert watch.look(store) == []
 
@@ -40,7 +40,7 @@ def test_a_silent_run_waits_for_another_worker_and_the_old_one_is_shut_out(store
     run_id = submit.submit(store, ask()).run_id
     old = runs.ticket(store, run_id)
     runs.claim(store, run_id, "cuda:7", old)
-    rescue.rescue(store, runs.get(store, run_id))
+    rescue.rescue(store, folds.get(store, run_id, 0))
     assert runs.get(store, run_id).state is RunState.QUEUED
     assert not runs.is_current(store, run_id, 1)
     assert runs.claim(store, run_id, "cuda:7", old) is None
@@ -50,11 +50,11 @@ def test_a_silent_run_waits_for_another_worker_and_the_old_one_is_shut_out(store
 def test_a_run_that_was_to_be_cancelled_is_and_one_lost_too_often_has_failed(store: Store, ask: Ask) -> None:
     cancelled, often = submit.submit(store, ask(seed=1)).run_id, submit.submit(store, ask(seed=2)).run_id
     runs.claim(store, cancelled, "cpu")
-    runs.mark_cancelling(store, cancelled)
-    rescue.rescue(store, runs.get(store, cancelled))
+    runs.cancel(store, cancelled)
+    rescue.rescue(store, folds.get(store, cancelled, 0))
     assert runs.get(store, cancelled).state is RunState.CANCELLED
     for _ in range(4):
         runs.claim(store, often, "cpu")
-        rescue.rescue(store, runs.get(store, often))
+        rescue.rescue(store, folds.get(store, often, 0))
     run = runs.get(store, often)
     assert (run.state, run.reason, run.attempt) == (RunState.FAILED, runs.LOST_TOO_OFTEN, 4)

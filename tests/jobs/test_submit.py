@@ -56,7 +56,7 @@ def test_only_the_id_crosses_the_queue_and_as_json(store: Store, ask: Ask) -> No
     )
     with store.engine.connect() as connection:
         row = connection.execute(query).one()
-    assert row == (f'{{"namedArgs":{{}},"positionalArgs":["{ask().id}"]}}', "portable_json", "1")
+    assert row == (f'{{"namedArgs":{{}},"positionalArgs":["{ask().id}",0]}}', "portable_json", "1")
 
 
 def test_a_pickle_in_the_queue_is_not_opened(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_cancelling_a_run_whose_worker_fell_silent_does_not_wait_for_it(store: S
     runs.claim(store, run_id, "cpu")
     with store.engine.begin() as connection:
         long_ago = runs.now().replace(year=2020)
-        connection.execute(update(schema.run).values(beat=long_ago))
+        connection.execute(update(schema.fold).values(beat=long_ago))
     assert submit.cancel(store, run_id).state is RunState.CANCELLED
 
 

@@ -10,9 +10,9 @@ import psutil
 import pytest
 
 from covaudit.domain.experiment import Experiment
-from covaudit.domain.run import Run, RunState
+from covaudit.domain.run import GATHER, Run, RunState
 from covaudit.jobs import submit
-from covaudit.store import Store, artifacts, runs, workers
+from covaudit.store import Store, artifacts, folds, runs, workers
 
 Ask = Callable[..., Experiment]
 Until = Callable[..., Run]
@@ -71,6 +71,42 @@ def test_cancel_stops_a_deaf_process_and_its_child_within_10_s(
     assert not any(_is_alive(pid) for pid in pids)
     time.sleep(1)
     assert runs.get(store, waiting).attempt == 0
+
+
+def test_each_fold_is_a_job_and_the_last_pools_them(store: Store, ask: Ask, start_worker: Start) -> None:
+    asked = ask(split={"folds": 3})
+    run_id = submit.submit(store, asked).run_id
+    start_worker()
+    seen: list[RunState] = []
+    run = submit.wait(store, run_id, on_change=lambda run: seen.append(run.state))
+    assert (run.state, run.attempt, run.reason) == (RunState.DONE, 1, None)
+    assert [(job.number, job.state, job.attempt) for job in folds.listing(store, run_id)] == [
+        (number, RunState.DONE, 1) for number in (GATHER, 0, 1, 2)
+    ]
+    folder = artifacts.run_folder(store, run_id, 1)
+    pids = [(folder / f"fold-{number}" / "pid").read_text() for number in range(3)] + [(folder / "pid").read_text()]
+    assert len(set(pids)) == 4 and set(seen) <= {RunState.QUEUED, RunState.RUNNING, RunState.DONE}
+
+
+def test_a_fold_that_failed_is_resumed_and_the_others_are_kept(store: Store, ask: Ask, start_worker: Start) -> None:
+    run_id = submit.submit(store, ask(split={"folds": 3}, notes="fail fold 1 once")).run_id
+    start_worker()
+    run = submit.wait(store, run_id)
+    assert (run.state, run.reason) == (RunState.FAILED, "fold 2 of 3: The sky fell. Look up.")
+    submit.resume(store, run_id)
+    assert submit.wait(store, run_id).state is RunState.DONE
+    assert [job.attempt for job in folds.listing(store, run_id)] == [2, 1, 2, 2]
+
+
+def test_the_urgent_run_goes_first(store: Store, ask: Ask, start_worker: Start) -> None:
+    ids = [
+        submit.submit(store, ask(seed=seed), priority=priority).run_id for seed, priority in enumerate((0, 5, 0, -5))
+    ]
+    submit.prioritise(store, ids[2], 9)
+    assert [submit.queue_position(store, run_id) for run_id in ids] == [3, 2, 1, 4]
+    start_worker()
+    ended = [submit.wait(store, run_id) for run_id in ids]
+    assert sorted(ids, key=lambda one: ended[ids.index(one)].started) == [ids[2], ids[1], ids[0], ids[3]]
 
 
 def test_a_killed_worker_takes_its_process_along_and_the_next_goes_on(

@@ -18,12 +18,12 @@ def bring(store: Store, ask: Ask) -> Callable[[RunState], str]:
     def bring_to(state: RunState) -> str:
         run_id = ask(name=f"to {state}").id
         with store.engine.begin() as connection:
-            runs.create(connection, ask(name=f"to {state}"), ticket="first")
+            runs.create(connection, ask(name=f"to {state}"))
         if state is RunState.QUEUED:
             return run_id
         assert runs.claim(store, run_id, "cpu") == 1
         if state is RunState.CANCELLING:
-            assert runs.mark_cancelling(store, run_id)
+            assert runs.cancel(store, run_id) == []
         elif state is RunState.DONE:
             results.write_outcome(store, run_id, 1, results.Outcome(), [])
         elif state is not RunState.RUNNING:

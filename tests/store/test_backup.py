@@ -46,7 +46,7 @@ def _fill(store: Store, ask: Callable[..., Any], n: int = 6) -> list[str]:
     for number in range(n):
         experiment = ask(name=f"run {number}", seed=number)
         with store.engine.begin() as connection:
-            runs.create(connection, experiment, ticket=str(number))
+            runs.create(connection, experiment)
         assert runs.claim(store, experiment.id, "cpu") == 1
         record = EpochRecord(epoch=1, train_loss=0.5, val_loss=nan, val_balanced_accuracy=0.5, lr=0.1, seconds=1.0)
         runs.add_epoch(store, experiment.id, 1, record)

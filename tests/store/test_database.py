@@ -1,4 +1,5 @@
 import sqlite3
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
+from covaudit.domain.experiment import Experiment
 from covaudit.errors import CovauditError
 from covaudit.settings import Settings
-from covaudit.store import Store, database, schema
+from covaudit.store import Store, database, folds, runs, schema
 
 
 def test_migrations_make_the_tables_of_the_schema(store: Store) -> None:
@@ -90,3 +92,36 @@ def test_a_workspace_that_cannot_be_made_is_refused_in_a_sentence(settings: Sett
     (tmp_path / "file").touch()
     with pytest.raises(CovauditError, match=r"cannot be written .* Set COVAUDIT_WORKSPACE"):
         Store.open(replace(settings, workspace=tmp_path / "file" / "workspace"))
+
+
+def test_a_run_from_before_there_were_folds_has_one(settings: Settings, ask: Callable[..., Experiment]) -> None:
+    from covaudit.store import migrations
+
+    settings.workspace.mkdir()
+    engine = database.build_engine(settings.database)
+    old = {
+        "id": ask().id,
+        "experiment": ask().canonical_json(),
+        "ticket": "kept",
+        "moment": "2026-01-02 03:04:05.000000",
+    }
+    with engine.begin() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        migrations.upgrade(connection, "0004")
+        connection.execute(
+            text(
+                "INSERT INTO run (id, experiment, state, attempt, ticket, losses, created, queued, started, stage,"
+                " done, total, demo, summary) VALUES (:id, :experiment, 'running', 2, :ticket, 1, :moment, :moment,"
+                " :moment, 'training', 3, 9, 0, '{}')"
+            ),
+            old,
+        )
+        connection.execute(text("INSERT INTO epoch VALUES (:id, 2, 1, 0.5, 0.25, 0.75, 0.1, 3.0, 1)"), old)
+    engine.dispose()
+    store = Store.open(settings)
+    run, (job,) = runs.get(store, old["id"]), folds.listing(store, old["id"])
+    assert (run.state, run.attempt, run.progress, run.priority) == (job.state, 2, job.progress, 0)
+    assert (job.number, job.attempt, job.progress.done, job.started) == (0, 2, 3, run.started)
+    assert [record.train_loss for record in runs.epochs(store, run.id)] == [0.5]
+    assert folds.is_current(store, run.id, 2) and runs.claim(store, run.id, "cpu", "kept") == 3
+    store.close()

@@ -80,7 +80,7 @@ def test_a_retry_takes_the_results_away(store: Store, bring: Bring) -> None:
     run_id = bring(RunState.RUNNING)
     results.write_outcome(store, run_id, 1, _outcome(), [])
     with store.engine.begin() as connection:
-        assert runs.requeue(connection, run_id, "second")
+        assert runs.requeue(connection, run_id)
     shown = results.show(store, run_id)
     assert (shown["state"], shown["estimates"], shown["confusion"], shown["findings"]) == ("queued", [], [], [])
     assert results.summary(store, run_id) == {}

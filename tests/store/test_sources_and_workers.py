@@ -45,7 +45,7 @@ def test_a_source_in_use_or_made_up_is_not_removed(store: Store, ask: Callable[.
     for user in users:
         with pytest.raises(BadSource, match=f"used by run .*{user.id}"):
             sources.remove(store, "mine")
-        assert runs.cancel_queued(store, user.id)
+        assert runs.cancel(store, user.id)
     sources.remove(store, "mine")
     with pytest.raises(BadSource, match="cannot be removed"):
         sources.remove(store, "phantom-a")

@@ -7,10 +7,11 @@ et al. 2021, exact because the truth is known.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from covaudit.audit import rules
 from covaudit.audit.checks.confounding import count_cells
@@ -121,7 +122,10 @@ def _swap(evidence: Evidence, chosen: pd.DataFrame, parts: Sequence[str]) -> lis
     # (images, parts, size, size): all parts of one patient in a row, for the chest is drawn once then.
     pixels = np.stack([[prepare(redraw(path, donor, part), recipe).pixels for part in parts] for path, donor in pairs])
     classes = np.asarray(evidence.experiment.task.classes)
-    answers = classes[evidence.predict(pixels.reshape(-1, size, size)).argmax(axis=1)].reshape(len(chosen), len(parts))
+    asked: list[NDArray[Any]] = [pixels.reshape(-1, size, size)]
+    if "fold" in chosen:
+        asked.append(np.repeat(chosen["fold"].to_numpy(dtype=np.int64), len(parts)))
+    answers = classes[evidence.predict(*asked).argmax(axis=1)].reshape(len(chosen), len(parts))
     flips = (answers != chosen["predicted"].to_numpy()[:, None]).sum(axis=0)
     return [_flips(part, int(n), len(chosen)) for part, n in zip(parts, flips, strict=True)]
 

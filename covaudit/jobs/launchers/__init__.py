@@ -6,17 +6,18 @@ from typing import NamedTuple, Protocol
 
 
 class Attempt(NamedTuple):
-    """One attempt to carry out a run. `folder` is there, and takes all that the attempt writes."""
+    """One attempt to carry out a job of a run. `folder` is there, and takes all that the attempt writes."""
 
     run_id: str
     number: int
     folder: Path
     device: str
+    fold: int = 0
 
     @property
     def arguments(self) -> tuple[str, ...]:
         """What `covaudit.jobs.execute` is called with."""
-        return (self.run_id, str(self.number))
+        return (self.run_id, str(self.fold), str(self.number))
 
 
 class Launcher(Protocol):

@@ -19,7 +19,7 @@ WATCH_S = 0.25
 
 
 def build_local(settings: Settings, command: Sequence[str] = EXECUTE) -> Launcher:
-    """A launcher that runs `command RUN ATTEMPT` with the settings in its environment."""
+    """A launcher that runs `command RUN FOLD ATTEMPT` with the settings in its environment."""
     return partial(_launch, settings, tuple(command))
 
 

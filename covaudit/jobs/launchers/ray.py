@@ -1,8 +1,8 @@
 """A job of an existing Ray cluster, by its Jobs API. Needs the extra `ray`: pip install 'covaudit[ray]'.
 
 The queue stays here: Ray fails a job that has waited for fifteen minutes, so it gets one only when a worker is free
-for it. Run as many workers as the cluster has GPUs. A job is known by its submission id, made from run and attempt: a
-worker that comes back finds the job that it had started.
+for it. Run as many workers as the cluster has GPUs. A job is known by its submission id, made from run, fold and
+attempt: a worker that comes back finds the job that it had started.
 """
 
 import logging
