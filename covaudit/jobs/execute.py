@@ -49,16 +49,16 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
 
     reporter.stage("writing files")
     folder = artifacts.fold_folder(store, run_id, attempt, fold, experiment.n_folds)
-    kept = pixels if experiment.n_folds == 1 else None
+    kept = pixels if experiment.n_folds == 1 else steps.only_scored(pixels, predictions)
     files = write_files(folder, experiment, samples, predictions, heatmaps, kept, network, described)
     reporter.left_out(dropped)
     summary = provenance(experiment, samples, dropped, network, described, device)
     summary |= {"weights": initial_weights(experiment, store.settings.weights)}
     answered = answer_baselines(samples, pixels.pixels, predictions, classes)
     if experiment.n_folds > 1:
-        files += write_tables(folder, {"baselines.parquet": answered})
-        files.append(write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)}))
-        results.write_fold(store, run_id, attempt, fold, files)
+        write_tables(folder, {"baselines.parquet": answered})
+        write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)})
+        results.write_fold(store, run_id, attempt, fold)
         return
 
     reporter.stage("measuring")

@@ -1,6 +1,8 @@
 """The last job of a run with several folds: measure and audit them as one, write the outcome. It holds no device."""
 
 import json
+import os
+import shutil
 import time
 from functools import partial
 from pathlib import Path
@@ -12,7 +14,6 @@ from numpy.typing import NDArray
 
 from covaudit.audit.evidence import Evidence
 from covaudit.audit.report import audit
-from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import GATHER
 from covaudit.jobs import steps
 from covaudit.jobs.pooling import Part, pool, summarise
@@ -25,9 +26,10 @@ from covaudit.store import folds as jobs_of
 from covaudit.store.artifacts import write_whole
 from covaudit.store.database import Store
 from covaudit.training.network_file import load_network
-from covaudit.training.pixels import build_pixels
 from covaudit.training.predict import name_answers, predict_logits, probabilities
 
+TABLES = ("samples.parquet", "predictions.parquet", "baselines.parquet")
+ARRAYS = ("pixels.npy", "regions.npy", "heatmaps.npy")
 FIRST = ("experiment.yaml", "network.json", "weights.safetensors")
 """Files of the first fold that stand for the run: a prediction asks the network of the first fold."""
 
@@ -36,15 +38,14 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     """Read what the folds left, pool it, measure each fold and all together, audit, write."""
     begun = time.monotonic()
     experiment = runs.get(store, run_id).experiment
-    task, size = experiment.task, experiment.training.image_size
+    task = experiment.task
     reporter = Reporter(store, run_id, attempt, GATHER)
 
     reporter.stage(f"pooling {experiment.n_folds} folds")
-    folders = _folders(store, run_id, experiment)
+    folders = _folders(store, run_id, attempt, experiment.n_folds)
     parts = [_read(folder) for folder in folders]
     name = partial(name_answers, classes=task.classes, is_multi_label=task.is_multi_label)
-    samples, predictions, baselines, heatmaps = pool(parts, task.classes, name)
-    pixels = build_pixels(samples, size, store.workspace / "cache" / "pixels", reporter.stage("decoding images"))
+    samples, predictions, baselines, pixels, regions, heatmaps = pool(parts, task.classes, name)
 
     progress = reporter.stage("measuring")
     of_folds = []
@@ -57,39 +58,52 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
 
     reporter.stage("auditing")
     predict = partial(_predict, folders, task.is_multi_label)
-    findings = audit(Evidence(experiment, samples, predictions, estimates, pixels.regions, predict))
+    findings = audit(Evidence(experiment, samples, predictions, estimates, regions, predict))
 
     reporter.stage("writing results")
     folder = artifacts.run_folder(store, run_id, attempt)
-    arrays = {"heatmaps.npy": heatmaps, "pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
-    files = write_tables(folder, {"samples.parquet": samples, "predictions.parquet": predictions})
-    files += write_arrays(folder, arrays)
-    for one in FIRST:
-        write_whole(folder / one, (folders[0] / one).read_bytes())
-    files += [folder / one for one in FIRST]
+    files = write_tables(folder, dict(zip(TABLES[:2], (samples, predictions), strict=True)))
+    files += write_arrays(folder, dict(zip(ARRAYS, (pixels, regions, heatmaps), strict=True)))
+    for file in FIRST:
+        write_whole(folder / file, (folders[0] / file).read_bytes())
+    files += [folder / file for file in FIRST]
+    for one in folders:
+        files += [one / file for file in (*FIRST, *TABLES, *ARRAYS, "summary.json")]
     reporter.findings(findings)
     summary = summarise(parts)
     summary["seconds"] = round(summary["seconds"] + time.monotonic() - begun, 1)
     results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
 
 
-def _folders(store: Store, run_id: str, experiment: Experiment) -> list[Path]:
-    """Where each fold left its files, in the order of the folds; each by its own last attempt."""
-    jobs = [job for job in jobs_of.listing(store, run_id) if job.number != GATHER]
-    return [artifacts.fold_folder(store, run_id, job.attempt, job.number, experiment.n_folds) for job in jobs]
+def _folders(store: Store, run_id: str, attempt: int, n_folds: int) -> list[Path]:
+    """The files of each fold, in the order of the folds; those of earlier attempts are brought into this one."""
+    found = []
+    for job in jobs_of.listing(store, run_id):
+        if job.number == GATHER:
+            continue
+        left, here = (artifacts.fold_folder(store, run_id, one, job.number, n_folds) for one in (job.attempt, attempt))
+        if job.attempt != attempt:
+            shutil.rmtree(here, ignore_errors=True)
+            shutil.copytree(left, here, copy_function=_link)
+        found.append(here)
+    return found
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
 
 
 def _read(folder: Path) -> Part:
     """Raises `MissingArtifact` when a file of the fold is gone."""
-    names = ("samples.parquet", "predictions.parquet", "baselines.parquet", "heatmaps.npy", "summary.json")
-    samples, predictions, baselines, heatmaps, summary = (artifacts.need(folder / name) for name in names)
-    return Part(
-        pd.read_parquet(samples),
-        pd.read_parquet(predictions),
-        pd.read_parquet(baselines),
-        np.load(heatmaps, allow_pickle=False),
-        json.loads(summary.read_text(encoding="utf-8")),
+    samples, predictions, baselines = (pd.read_parquet(artifacts.need(folder / name)) for name in TABLES)
+    pixels, regions, heatmaps = (
+        np.load(artifacts.need(folder / name), mmap_mode="r", allow_pickle=False) for name in ARRAYS
     )
+    summary = json.loads(artifacts.need(folder / "summary.json").read_text(encoding="utf-8"))
+    return Part(samples, predictions, baselines, pixels, regions, heatmaps, summary)
 
 
 def _predict(

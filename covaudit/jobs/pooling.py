@@ -16,12 +16,14 @@ Name = Callable[[NDArray[np.float32]], Sequence[str]]
 
 
 class Part(NamedTuple):
-    """What one fold left: `samples`, `predictions` and the answers of the `baselines` as in its Parquet files,
-    `heatmaps` (M, h, w), its summary."""
+    """What one fold left: `samples`, `predictions` and the answers of the `baselines` as in its Parquet files, `pixels`
+    and `regions` (P, S, S) of the P rows of `predictions`, `heatmaps` (M, h, w), its summary."""
 
     samples: pd.DataFrame
     predictions: pd.DataFrame
     baselines: pd.DataFrame
+    pixels: NDArray[np.uint8]
+    regions: NDArray[np.uint8]
     heatmaps: NDArray[np.uint8]
     summary: dict[str, Any]
 
@@ -33,11 +35,14 @@ class Pooled(NamedTuple):
     fold that tests it. `predictions` has each image of a split once, with the `fold` whose network answered. What
     several networks answered, such as an external test, has the mean of their probabilities, no fold, and the heat map
     of the first. `baselines` go with the tested rows of `predictions` in the same order, once for each baseline.
+    `pixels` and `regions` (N, S, S) go with `samples`; an image that no network scored is blank there.
     """
 
     samples: pd.DataFrame
     predictions: pd.DataFrame
     baselines: pd.DataFrame
+    pixels: NDArray[np.uint8]
+    regions: NDArray[np.uint8]
     heatmaps: NDArray[np.uint8]
 
 
@@ -57,8 +62,19 @@ def pool(parts: Sequence[Part], classes: Sequence[str], name: Name) -> Pooled:
         samples,
         _average(tables[0], key, classes, name),
         _average(tables[1], ["baseline", *key], names, lambda found: [names[row] for row in found.argmax(axis=1)]),
+        _spread([part.pixels for part in parts], tables[0]["sample_row"].to_numpy(), len(samples)),
+        _spread([part.regions for part in parts], tables[0]["sample_row"].to_numpy(), len(samples)),
         np.concatenate([part.heatmaps for part in parts]),
     )
+
+
+def _spread(arrays: Sequence[NDArray[np.uint8]], rows: NDArray[np.int64], n: int) -> NDArray[np.uint8]:
+    """Arrays (P, S, S), one after the other, put into the `rows` of one (n, S, S)."""
+    whole = np.zeros((n, *arrays[0].shape[1:]), np.uint8)
+    ends = np.cumsum([len(array) for array in arrays])
+    for array, places in zip(arrays, np.split(rows, ends[:-1]), strict=True):
+        whole[places] = array
+    return whole
 
 
 def _concat(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -16,24 +16,18 @@ from covaudit.training.network_file import NetworkFile, weights_bytes
 from covaudit.training.pixels import PixelSet
 
 
-def write_summary(folder: Path, summary: dict[str, Any]) -> Path:
+def write_summary(folder: Path, summary: dict[str, Any]) -> None:
     """What one fold of several has to say of itself, for `gather` to read."""
-    path = folder / "summary.json"
-    write_whole(path, json.dumps(summary, ensure_ascii=False).encode())
-    return path
+    write_whole(folder / "summary.json", json.dumps(summary, ensure_ascii=False).encode())
 
 
 def write_files(
     folder: Path, experiment: Experiment, samples: pd.DataFrame, predictions: pd.DataFrame, heatmaps: NDArray[np.uint8],
-    pixels: PixelSet | None, network: nn.Module, described: NetworkFile,
+    pixels: PixelSet, network: nn.Module, described: NetworkFile,
 ) -> list[Path]:  # fmt: skip
-    """Every file but the log; returns their paths, for the store to record with their hashes.
-
-    One fold of several leaves out the pixels, which all folds share.
-    """
+    """Every file but the log; returns their paths, for the store to record with their hashes."""
     tables = {"samples.parquet": samples, "predictions.parquet": predictions}
-    seen = {} if pixels is None else {"pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
-    arrays = {"heatmaps.npy": heatmaps} | seen
+    arrays = {"heatmaps.npy": heatmaps, "pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
     plain = {
         "experiment.yaml": experiment.to_yaml().encode(),
         "network.json": described.model_dump_json(indent=2).encode(),

@@ -82,6 +82,12 @@ def describe(network: nn.Module, experiment: Experiment, recipe: Recipe) -> Netw
     return found.model_copy(update=pixels)
 
 
+def only_scored(pixels: PixelSet, predictions: pd.DataFrame) -> PixelSet:
+    """The rows of the images that the network scored, in the order of `predictions`: what a fold of several keeps."""
+    rows = predictions["sample_row"].to_numpy()
+    return PixelSet(pixels.pixels[rows], pixels.regions[rows], {})
+
+
 def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Experiment) -> Chosen:
     """Samples that could not be opened leave their split; a class that loses all its images of a split ends the run."""
     samples = samples.assign(note="")

@@ -56,12 +56,10 @@ def write_outcome(store: Store, run_id: str, attempt: int, outcome: Outcome, fil
         integrity.seal(connection, run_id)
 
 
-def write_fold(store: Store, run_id: str, attempt: int, fold: int, files: Sequence[Path]) -> None:
-    """Write the hashes of the files of one fold of several, and that it is done. Raises `BadState` like the above."""
-    hashed = [_artifact(store, run_id, attempt, path) for path in files]
+def write_fold(store: Store, run_id: str, attempt: int, fold: int) -> None:
+    """Write that one fold of several is done; the last job takes its files. Raises `BadState` like the above."""
     with store.engine.begin() as connection:
         _complete(connection, run_id, attempt, fold)
-        _insert(connection, schema.artifact, hashed)
 
 
 def _complete(connection: Connection, run_id: str, attempt: int, fold: int) -> None:

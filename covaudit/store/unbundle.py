@@ -141,8 +141,9 @@ def _marked(taken: RunRecord, manifest: Manifest) -> RunRecord:
     except (ValueError, TypeError, RecursionError) as error:
         raise _no_bundle("its summary cannot be read") from error
     summary["imported"] = {"exported": manifest.exported.isoformat(), "covaudit": manifest.covaudit}
-    changed = {"ticket": "imported", "demo": False, "summary": results.to_json(summary)}
-    return taken.model_copy(update={"run": taken.run | changed})
+    changed = {"demo": False, "summary": results.to_json(summary)}
+    jobs = [row | {"ticket": "imported"} for row in taken.tables.get("fold", [])]
+    return taken.model_copy(update={"run": taken.run | changed, "tables": taken.tables | {"fold": jobs}})
 
 
 def _check_rows(connection: Connection, run_id: str) -> None:

@@ -50,7 +50,7 @@ if "slow" in notes or "deaf" in notes:
 if "short" in notes:
     time.sleep(1)
 if experiment.n_folds > 1 and fold >= 0:
-    results.write_fold(store, run_id, attempt, fold, [])
+    results.write_fold(store, run_id, attempt, fold)
 else:
     results.write_outcome(store, run_id, attempt, results.Outcome(), [])
 """

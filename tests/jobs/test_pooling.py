@@ -29,7 +29,10 @@ def part(fold: int, splits: dict[str, str], answers: dict[str, float], has_map: 
     rows["heatmap_row"] = [list(has_map).index(one) if one in has_map else -1 for one in answers]
     maps = np.full((len(has_map), 2, 2), fold, np.uint8)
     tested = rows[rows["split"] != "val"].assign(baseline="majority")
-    return Part(samples, rows, tested, maps, {"device": f"cuda:{fold}", "seconds": 2.5, "parameters": 7})
+    seen = np.stack([np.full((2, 2), ord(one[0]), np.uint8) for one in answers])
+    return Part(
+        samples, rows, tested, seen, seen // 2, maps, {"device": f"cuda:{fold}", "seconds": 2.5, "parameters": 7}
+    )
 
 
 @pytest.fixture
@@ -65,6 +68,8 @@ def test_rows_point_at_the_pooled_images_and_maps(parts: list[Part]) -> None:
     assert list(pooled.samples["image_id"].iloc[rows["sample_row"]]) == list(rows["image_id"])
     maps = {one: int(row) for one, row in zip(rows["image_id"], rows["heatmap_row"], strict=True)}
     assert maps["c"] == -1
+    assert [chr(image[0, 0]) for image in pooled.pixels] == list(pooled.samples["image_id"])
+    assert (pooled.regions == pooled.pixels // 2).all()
     assert [pooled.heatmaps[maps[one]].max() for one in ("a", "x", "b")] == [0, 0, 1]
 
 

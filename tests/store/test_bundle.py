@@ -30,7 +30,7 @@ def done(store: Store, ask: Callable[..., Any]) -> str:
     """A run that drew from a source of this machine, with its files."""
     experiment = ask(train=[{"source": "mine", "label": "NOR"}, {"source": "phantom-b", "label": "CVP"}])
     with store.engine.begin() as connection:
-        runs.create(connection, experiment, ticket="t")
+        runs.create(connection, experiment)
     runs.claim(store, experiment.id, "cpu")
     curve = {"train_loss": 0.5, "val_loss": 0.4, "val_balanced_accuracy": 0.5, "lr": 1e-3, "seconds": 2.0}
     runs.add_epoch(store, experiment.id, 1, EpochRecord(epoch=1, is_best=True, **curve))
@@ -108,6 +108,8 @@ def test_a_run_comes_back_elsewhere_with_its_numbers_and_the_hashes_of_its_files
     assert summary["seconds"] == 1.5 and set(summary["imported"]) == {"exported", "covaudit"}
     with store.engine.connect() as here, elsewhere.engine.connect() as there:
         before, after = record.take(here, done), record.take(there, done)
+    assert [row.pop("ticket") for row in after.tables["fold"]] == ["imported"]
+    assert [row.pop("ticket") for row in before.tables["fold"]] != ["imported"]
     assert after.tables == before.tables
     assert {k for k in before.run if before.run[k] != after.run[k]} == {"ticket", "summary", "digests"}
     for row in after.tables["artifact"]:

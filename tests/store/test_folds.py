@@ -32,7 +32,7 @@ def finish(store: Store, run_id: str, *numbers: int) -> None:
     for number in numbers:
         attempt = runs.claim(store, run_id, "cpu", fold=number)
         assert attempt is not None
-        results.write_fold(store, run_id, attempt, number, [])
+        results.write_fold(store, run_id, attempt, number)
 
 
 def gather(store: Store, run_id: str) -> folds.Entry | None:
@@ -63,8 +63,8 @@ def test_folds_run_side_by_side_and_the_run_is_done_when_they_are_pooled(store: 
     assert (run.state, run.attempt, run.device, run.priority) == (R, 1, "cuda:0, cuda:1", 7)
     assert folds.to_gather(store) == [] and gather(store, run_id) is None
 
-    results.write_fold(store, run_id, 1, 0, [])
-    results.write_fold(store, run_id, 1, 2, [])
+    results.write_fold(store, run_id, 1, 0)
+    results.write_fold(store, run_id, 1, 2)
     assert (runs.get(store, run_id).state, runs.get(store, run_id).finished) == (Q, None)
     finish(store, run_id, 1)
     assert runs.get(store, run_id).state is Q and folds.to_gather(store) == [run_id]
@@ -94,7 +94,7 @@ def test_the_oldest_beat_is_the_runs(store: Store, run_id: str) -> None:
     first = folds.get(store, run_id, 1).beat
     assert runs.beat(store, run_id, 1, fold=0)
     assert runs.get(store, run_id).beat == first
-    results.write_fold(store, run_id, 1, 1, [])
+    results.write_fold(store, run_id, 1, 1)
     assert runs.get(store, run_id).beat == folds.get(store, run_id, 0).beat != first
 
 
@@ -103,7 +103,7 @@ def test_a_fold_that_fails_spares_those_that_wait_and_not_those_that_run(store: 
         runs.claim(store, run_id, "cpu", fold=number)
     runs.finish(store, run_id, 1, F, "The disk is full.", fold=1)
     assert states(store, run_id) == [R, F, C] and runs.get(store, run_id).state is R
-    results.write_fold(store, run_id, 1, 0, [])
+    results.write_fold(store, run_id, 1, 0)
     run = runs.get(store, run_id)
     assert (run.state, run.reason) == (F, "fold 2 of 3: The disk is full.")
     assert folds.get(store, run_id, 2).reason == "Not started, for fold 2 failed."
@@ -117,7 +117,7 @@ def test_to_resume_keeps_the_folds_that_are_done(store: Store, run_id: str) -> N
         entries = runs.requeue(connection, run_id)
     assert [entry.fold for entry in entries] == [1, 2] and states(store, run_id) == [D, Q, Q]
     assert runs.claim(store, run_id, "cpu", fold=1) == 2 and runs.base(store, run_id) == 0
-    results.write_fold(store, run_id, 2, 1, [])
+    results.write_fold(store, run_id, 2, 1)
     finish(store, run_id, 2)
     gather(store, run_id)
     assert runs.claim(store, run_id, "cpu", fold=GATHER) == 2
@@ -153,7 +153,7 @@ def test_cancel_ends_what_waits_and_asks_what_runs(store: Store, run_id: str) ->
     assert runs.cancel(store, run_id) == [waiting] and runs.cancel(store, run_id) == []
     assert states(store, run_id) == [D, X, C] and runs.get(store, run_id).state is X
     with pytest.raises(BadState, match="is not running any more"):
-        results.write_fold(store, run_id, 1, 1, [])
+        results.write_fold(store, run_id, 1, 1)
     assert runs.finish(store, run_id, 1, C, folds.CANCELLED, 1)
     run = runs.get(store, run_id)
     assert (run.state, run.reason) == (C, "Cancelled by request.")
