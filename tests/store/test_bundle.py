@@ -111,7 +111,7 @@ def test_a_run_comes_back_elsewhere_with_its_numbers_and_the_hashes_of_its_files
     assert [row.pop("ticket") for row in after.tables["fold"]] == ["imported"]
     assert [row.pop("ticket") for row in before.tables["fold"]] != ["imported"]
     assert after.tables == before.tables
-    assert {k for k in before.run if before.run[k] != after.run[k]} == {"ticket", "summary", "digests"}
+    assert {k for k in before.run if before.run[k] != after.run[k]} == {"summary", "digests"}
     for row in after.tables["artifact"]:
         assert artifacts.sha256_of(elsewhere.workspace / row["path"]) == row["sha256"]
     assert (artifacts.run_folder(elsewhere, done, 1) / "log.txt").read_bytes() == b"a word\n"
