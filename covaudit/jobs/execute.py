@@ -8,6 +8,7 @@ Of a run with several folds each process trains one, and `gather`, which comes l
 import sys
 import time
 import traceback
+from typing import Any
 
 import numpy as np
 
@@ -57,7 +58,7 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
     answered = answer_baselines(samples, pixels.pixels, predictions, classes)
     if experiment.n_folds > 1:
         write_tables(folder, {"baselines.parquet": answered})
-        write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)})
+        write_summary(folder, summary | _took(begun, reporter))
         results.write_fold(store, run_id, attempt, fold)
         return
 
@@ -76,8 +77,12 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
 
     reporter.stage("writing results")
     reporter.findings(findings)
-    summary["seconds"] = round(time.monotonic() - begun, 1)
+    summary |= _took(begun, reporter)
     results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
+
+
+def _took(begun: float, reporter: Reporter) -> dict[str, Any]:
+    return {"seconds": round(time.monotonic() - begun, 1), "stages": reporter.stages()}
 
 
 def main(run_id: str, fold: int, attempt: int) -> int:
