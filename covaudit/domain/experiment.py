@@ -149,6 +149,7 @@ class Experiment(BaseModel):
         plain = self.model_dump(mode="json", exclude_none=True)
         plain["task"] = self.task.name if self._has_named_task() else plain["task"]
         plain["training"] = self.training.to_plain()
+        plain["sampling"] = [] if self.sampling == Sampling() else plain["sampling"]
         plain = {key: value for key, value in plain.items() if value not in ("", [])}
         return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 
