@@ -81,6 +81,9 @@ class Experiment(BaseModel):
                 raise UnknownName(
                     "class", component.label, self.task.labels, f"Task {self.task.name} has no such class or label."
                 )
+        reference = self.training.preparation.match_source
+        if reference and reference not in self.train.sources():
+            raise ValueError(f"training.preparation.match_source: the train mixture draws nothing from '{reference}'")
         missing = [name for name in self.task.classes if not self._is_drawn(name)]
         if missing:
             raise ValueError(
