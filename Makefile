@@ -5,12 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test test-slow check lint demo screenshots clean
+.PHONY: help run test test-slow test-faults check lint demo screenshots clean
 
 help:
 	@echo "make run          install and start CovAudit on http://127.0.0.1:$(PORT)"
 	@echo "make test         install, check style and types, run the tests"
 	@echo "make test-slow    the tests that take minutes"
+	@echo "make test-faults  kill, starve and cut off runs, workers, app and database; prints what survived"
 	@echo "make check        the tests without a browser"
 	@echo "make demo         the demo on the command line"
 	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
@@ -34,6 +35,9 @@ test: lint
 
 test-slow: $(VENV)/installed-dev
 	$(BIN)/pytest -m slow
+
+test-faults: $(VENV)/installed-dev
+	COVAUDIT_FAULTS=full $(BIN)/pytest tests/faults
 
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python tests/browser/screenshots.py

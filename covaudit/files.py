@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from covaudit.faults import reach
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file that is either there with all its bytes or not there."""
@@ -24,8 +26,10 @@ def writing_whole(path: Path) -> Iterator[BinaryIO]:
         with building.open("xb") as file:
             yield file
             file.flush()
+            reach(f"{path.parent.name}.before_fsync")
             os.fsync(file.fileno())
         building.replace(path)
+        reach(f"{path.parent.name}.after_rename")
     except BaseException:
         building.unlink(missing_ok=True)
         raise

@@ -2,8 +2,9 @@
 
 import os
 import re
+import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from covaudit.errors import CovauditError, clip
@@ -12,6 +13,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 """The folder of app.py; processes that the app starts have it as their working directory."""
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+_HOST = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _LAUNCHERS = ("local", "ray", "slurm")
 _DATABASES = ("sqlite:///", "postgresql://", "postgresql+psycopg://")
 
@@ -23,7 +25,8 @@ class Settings:
     `database` is an SQLAlchemy URL. `device` is auto, cpu, mps, or cuda:<number>. `roots` are the folders that sources
     may live in; empty means anywhere that the user can read. `autostart` False: the app starts no worker. `launcher` is
     how a worker starts the process of a run: local, ray or slurm, with options after a colon. `weights` is a folder of
-    ImageNet weights for machines without internet.
+    ImageNet weights for machines without internet. `host` is this machine's name among the workers: it must stay what
+    it is, for a worker takes up again what the one before it of the same host and device held.
     """
 
     workspace: Path
@@ -33,6 +36,7 @@ class Settings:
     autostart: bool = True
     launcher: str = "local"
     weights: Path | None = None
+    host: str = field(default_factory=socket.gethostname)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> "Settings":
@@ -47,6 +51,7 @@ class Settings:
             autostart=_switch("COVAUDIT_AUTOSTART", environ.get("COVAUDIT_AUTOSTART") or "1"),
             launcher=_launcher(environ.get("COVAUDIT_LAUNCHER") or "local"),
             weights=_folder(environ.get("COVAUDIT_WEIGHTS")),
+            host=_host(environ.get("COVAUDIT_HOST") or socket.gethostname()),
         )
 
     def to_env(self) -> dict[str, str]:
@@ -59,6 +64,7 @@ class Settings:
             "COVAUDIT_AUTOSTART": "1" if self.autostart else "0",
             "COVAUDIT_LAUNCHER": self.launcher,
             "COVAUDIT_WEIGHTS": str(self.weights or ""),
+            "COVAUDIT_HOST": self.host,
         }
 
 
@@ -82,6 +88,12 @@ def _database(url: str) -> str:
             "Leave it out to use a file in the workspace."
         )
     return url
+
+
+def _host(name: str) -> str:
+    if not _HOST.fullmatch(name):
+        raise CovauditError(f"COVAUDIT_HOST is '{clip(name)}'. Allowed: up to 100 letters, digits, dots, - and _.")
+    return name
 
 
 def _launcher(value: str) -> str:

@@ -50,13 +50,13 @@ def worker(
 
 
 def _tell_of_workers() -> None:
-    import socket
     from datetime import UTC, datetime
 
     from covaudit.commands.base import open_store
     from covaudit.store import workers
 
-    here = [worker for worker in workers.listing(open_store()) if worker.host == socket.gethostname()]
+    store = open_store()
+    here = [worker for worker in workers.listing(store) if worker.host == store.settings.host]
     alive = [worker.id for worker in here if worker.is_alive(datetime.now(UTC))]
     typer.echo(", ".join(alive) or "No worker of this host gives a sign of life. Start one: python -m covaudit worker")
     if not alive:

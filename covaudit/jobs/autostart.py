@@ -1,7 +1,6 @@
 """Start the workers that are missing, detached, one for each device."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -89,5 +88,5 @@ def _spawn(settings: Settings, device: str) -> None:
 
 def _name(settings: Settings, device: str) -> str:
     # Hosts that share a workspace have a first GPU each. An SQLite file has one host, whose name may change meanwhile.
-    host = "" if settings.database.startswith("sqlite") else f"{socket.gethostname()}-"
+    host = "" if settings.database.startswith("sqlite") else f"{settings.host}-"
     return host + device.replace(":", "-")

@@ -7,24 +7,22 @@ Of a run with several folds each process trains one, and `gather`, which comes l
 
 import sys
 import time
-import traceback
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from covaudit.audit.evidence import Evidence
 from covaudit.audit.report import audit
 from covaudit.domain.run import GATHER
-from covaudit.errors import CovauditError
 from covaudit.jobs import steps
 from covaudit.jobs.gather import gather
-from covaudit.jobs.process import Reporter, end_with_parent
+from covaudit.jobs.process import Reporter, carry_out
 from covaudit.jobs.provenance import initial_weights, provenance
 from covaudit.jobs.run_files import write_files, write_summary, write_tables
 from covaudit.metrics.baselines import answer_baselines, score_baselines
-from covaudit.settings import Settings
 from covaudit.store import artifacts, results, runs
 from covaudit.store.database import Store
+from covaudit.store.patience import patiently
 from covaudit.training.device import resolve_device
 from covaudit.training.predict import predict_logits, probabilities
 
@@ -43,7 +41,7 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
     samples, unreadable = steps.without_unreadable(samples, pixels, experiment)
     dropped |= unreadable
 
-    network = steps.train(store, run_id, attempt, fold, experiment, samples, pixels, device, reporter)
+    network, n_resumed = steps.train(store, run_id, attempt, fold, experiment, samples, pixels, device, reporter)
     described = steps.describe(network, experiment, recipe)
     predictions = steps.score(network, experiment, samples, pixels, device, reporter)
     predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
@@ -54,12 +52,12 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
     files = write_files(folder, experiment, samples, predictions, heatmaps, kept, network, described)
     reporter.left_out(dropped)
     summary = provenance(experiment, samples, dropped, network, described, device)
-    summary |= {"weights": initial_weights(experiment, store.settings.weights)}
+    summary |= {"weights": initial_weights(experiment, store.settings.weights), "epochs_resumed": n_resumed}
     answered = answer_baselines(samples, pixels.pixels, predictions, classes)
     if experiment.n_folds > 1:
         write_tables(folder, {"baselines.parquet": answered})
-        write_summary(folder, summary | _took(begun, reporter))
-        results.write_fold(store, run_id, attempt, fold)
+        write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)})
+        patiently(partial(results.write_fold, store, run_id, attempt, fold))
         return
 
     reporter.stage("measuring")
@@ -77,39 +75,18 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
 
     reporter.stage("writing results")
     reporter.findings(findings)
-    summary |= _took(begun, reporter)
-    results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
+    summary["seconds"] = round(time.monotonic() - begun, 1)
+    outcome = results.Outcome(estimates, confusions, findings, summary)
+    patiently(partial(results.write_outcome, store, run_id, attempt, outcome, files))
 
 
-def _took(begun: float, reporter: Reporter) -> dict[str, Any]:
-    return {"seconds": round(time.monotonic() - begun, 1), "stages": reporter.stages()}
-
-
-def main(run_id: str, fold: int, attempt: int) -> int:
-    """Exit code 0 when the outcome is written; otherwise 1, with one plain sentence in `reason.txt`."""
-    end_with_parent()
-    settings = Settings.from_env()
-    store = Store.open(settings)
-    folder = artifacts.fold_folder(store, run_id, attempt, fold, runs.get(store, run_id).experiment.n_folds)
-    try:
-        if fold == GATHER:
-            gather(store, run_id, attempt)
-        else:
-            execute(store, run_id, fold, attempt, settings.device)
-    except Exception as error:
-        traceback.print_exc()
-        (folder / "reason.txt").write_text(_reason(error))
-        return 1
-    return 0
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, CovauditError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "Memory ran out. Use a smaller image size or batch size, or fewer images."
-    return f"Unexpected {type(error).__name__}. The log has the details; the run can be retried."
+def work(store: Store, run_id: str, fold: int, attempt: int, device_name: str) -> None:
+    """One job of a run: a fold of it, or the pooling of them all."""
+    if fold == GATHER:
+        gather(store, run_id, attempt)
+    else:
+        execute(store, run_id, fold, attempt, device_name)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    sys.exit(carry_out(work, sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

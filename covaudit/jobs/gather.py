@@ -25,6 +25,7 @@ from covaudit.store import artifacts, results, runs
 from covaudit.store import folds as jobs_of
 from covaudit.store.artifacts import write_whole
 from covaudit.store.database import Store
+from covaudit.store.patience import patiently
 from covaudit.training.network_file import load_network
 from covaudit.training.predict import name_answers, predict_logits, probabilities
 
@@ -72,7 +73,8 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     reporter.findings(findings)
     summary = summarise(parts)
     summary["seconds"] = round(summary["seconds"] + time.monotonic() - begun, 1)
-    results.write_outcome(store, run_id, attempt, results.Outcome(estimates, confusions, findings, summary), files)
+    outcome = results.Outcome(estimates, confusions, findings, summary)
+    patiently(partial(results.write_outcome, store, run_id, attempt, outcome, files))
 
 
 def _folders(store: Store, run_id: str, attempt: int, n_folds: int) -> list[Path]:

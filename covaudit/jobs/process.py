@@ -1,15 +1,32 @@
 """Life of an attempt's process: it reports, and it ends when its worker does. The worker beats for it."""
 
 import os
+import shutil
 import stat
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from covaudit.domain.finding import AuditFinding
 from covaudit.domain.run import Progress
-from covaudit.store import runs
+from covaudit.faults import reach
+from covaudit.jobs.endings import REASON, explain
+from covaudit.settings import Settings
+from covaudit.store import artifacts, runs
 from covaudit.store.database import Store
+from covaudit.store.patience import patiently
+
+TRAINING = "training"
+CHECKPOINTS = "checkpoint"
+"""The folder in an attempt's own that holds where its training stands."""
+
+Work = Callable[[Store, str, int, int, str], None]
+"""Does a job, given the store, the run, the fold, the attempt and the device; ends well when the outcome is written."""
 
 _REPORT_S = 0.5
 
@@ -31,6 +48,27 @@ def end_with_parent() -> None:
     threading.Thread(target=wait, daemon=True, name="end-with-parent").start()
 
 
+def carry_out(work: Work, run_id: str, fold: int, attempt: int) -> int:
+    """The life of an attempt's process: exit code 0 when `work` has written the outcome; else one of `endings`, with
+    one plain sentence in `reason.txt`."""
+    end_with_parent()
+    settings = Settings.from_env()
+    store = patiently(partial(Store.open, settings))
+    n_folds = patiently(partial(runs.get, store, run_id)).experiment.n_folds
+    folder = artifacts.fold_folder(store, run_id, attempt, fold, n_folds)
+    try:
+        reach("start")
+        work(store, run_id, fold, attempt, settings.device)
+    except Exception as error:
+        traceback.print_exc()
+        ending = explain(error)
+        with suppress(OSError):  # a full disk; the exit code tells it then
+            (folder / REASON).write_text(ending.reason)
+        return ending.code
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # their room, now that the results are written
+    return 0
+
+
 class Reporter:
     """Writes where the run is, at most twice a second, and a line to the log at each change of stage."""
 
@@ -38,27 +76,19 @@ class Reporter:
         self._store, self._run_id, self._attempt, self._fold = store, run_id, attempt, fold
         self._begun = time.monotonic()
         self._written = 0.0
-        self._entered: list[tuple[str, float]] = []
 
     def stage(self, name: str) -> Callable[[int, int], None]:
         """Begin a stage; the function that comes back takes (done, total)."""
         self.log(name)
-        self._entered.append((name, time.monotonic()))
         self._write(Progress(stage=name))
 
         def progress(done: int, total: int) -> None:
+            if name == TRAINING:
+                reach("batch")
             if done == total or time.monotonic() - self._written > _REPORT_S:
                 self._write(Progress(stage=name, done=done, total=total))
 
         return progress
-
-    def stages(self) -> dict[str, float]:
-        """Seconds of each stage so far, in their order; a stage that was entered twice counts as one."""
-        ends = [*(moment for _, moment in self._entered[1:]), time.monotonic()]
-        spent: dict[str, float] = {}
-        for (name, begun), end in zip(self._entered, ends, strict=True):
-            spent[name] = round(spent.get(name, 0.0) + end - begun, 2)
-        return spent
 
     def log(self, line: str) -> None:
         """One line with the seconds since the start."""
@@ -76,4 +106,5 @@ class Reporter:
 
     def _write(self, progress: Progress) -> None:
         self._written = time.monotonic()
-        runs.report(self._store, self._run_id, self._attempt, progress, self._fold)
+        with suppress(OperationalError, InterfaceError):  # the database is away; the next report will tell more
+            runs.report(self._store, self._run_id, self._attempt, progress, self._fold)

@@ -1,5 +1,6 @@
 """The steps of a run, each from the outcome of the one before; `execute` says in which order."""
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,9 @@ from covaudit.domain.task import Task
 from covaudit.errors import JobFailed
 from covaudit.explain.heatmaps import describe_network, draw_heatmaps
 from covaudit.explain.regions import Shares, measure_shares
-from covaudit.jobs.process import Reporter
+from covaudit.faults import reach
+from covaudit.jobs.checkpoints import Own, require_space
+from covaudit.jobs.process import TRAINING, Reporter
 from covaudit.metrics.confusion import confusion
 from covaudit.metrics.scores import evaluate
 from covaudit.sources.duplicates import families
@@ -25,6 +28,7 @@ from covaudit.sources.sampling import choose
 from covaudit.store import runs
 from covaudit.store import sources as source_table
 from covaudit.store.database import Store
+from covaudit.store.patience import patiently
 from covaudit.training.copies import add_copies
 from covaudit.training.intensity import feed
 from covaudit.training.learner import TrainingData
@@ -69,6 +73,7 @@ def read_pixels(
 ) -> tuple[PixelSet, Recipe]:
     """Every sample opened and prepared as the protocol says, and the recipe that did it."""
     training, cache = experiment.training, store.workspace / "cache" / "pixels"
+    reach("decode")
     on_progress = reporter.stage("decoding images")
     recipe = reference_recipe(samples, Recipe(training.image_size, training.preparation), cache)
     return build_pixels(samples, recipe, cache, on_progress), recipe
@@ -105,11 +110,21 @@ def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Expe
     return Chosen(samples, {"could not be opened": len(rows)} if rows else {})
 
 
+class Trained(NamedTuple):
+    """A network, and how many of its epochs an earlier attempt had done."""
+
+    network: nn.Module
+    epochs_resumed: int
+
+
 def train(
     store: Store, run_id: str, attempt: int, fold: int, experiment: Experiment, samples: pd.DataFrame,
     pixels: PixelSet, device: torch.device, reporter: Reporter,
-) -> nn.Module:  # fmt: skip
-    """A network trained on the train split, with the weights that the protocol keeps."""
+) -> Trained:  # fmt: skip
+    """A network trained on the train split, with the weights that the protocol keeps.
+
+    It goes on from the last whole checkpoint of an earlier attempt, and leaves one after each epoch of its own.
+    """
     torch.manual_seed(derive_seed(experiment.seed, "network"))
     torch.use_deterministic_algorithms(True, warn_only=True)
     task = experiment.task
@@ -122,14 +137,19 @@ def train(
     label_sets, sources = (pd.factorize(samples[name])[0].astype(np.int64) for name in ("class_name", "source"))
     parts = (rows_of(samples, "train"), rows_of(samples, "val"))
     data = TrainingData(pixels.pixels, targets, *parts, len(task.classes), label_sets, sources)
-    on_step = reporter.stage("training")
-    for record in fit(network, data, experiment.training, experiment.seed, device, on_step, on_note=reporter.log):
-        runs.add_epoch(store, run_id, attempt, record, fold)
+    require_space(store.workspace, network)
+    on_step, own = reporter.stage(TRAINING), Own(store, run_id, attempt, fold, experiment.n_folds)
+    for record in fit(
+        network, data, experiment.training, experiment.seed, device, on_step,
+        resume=own.last_of_earlier(), on_checkpoint=own.save, on_note=reporter.log,
+    ):  # fmt: skip
+        patiently(partial(runs.add_epoch, store, run_id, attempt, record, fold))
+        whose = "" if own.n_saved else "earlier attempt: "
         reporter.log(
-            f"epoch {record.epoch}/{experiment.training.epochs}: train loss {record.train_loss:.3f}, "
+            f"{whose}epoch {record.epoch}/{experiment.training.epochs}: train loss {record.train_loss:.3f}, "
             f"val loss {record.val_loss:.3f}, val balanced accuracy {record.val_balanced_accuracy:.3f}"
         )
-    return network
+    return Trained(network, experiment.training.epochs - own.n_saved)
 
 
 def truth(samples: pd.DataFrame, task: Task) -> NDArray[np.int64]:
@@ -190,6 +210,7 @@ def explain(
 
 def measure(experiment: Experiment, predictions: pd.DataFrame) -> tuple[list[Estimate], list[Confusion]]:
     """Every number of a table of predictions, and the confusion matrices of its splits."""
+    reach("evaluate")
     classes = experiment.task.classes
     splits = [split for split in ("val", *EXPLAINED) if (predictions["split"] == split).any()]
     found = [confusion(predictions, split, classes) for split in splits]

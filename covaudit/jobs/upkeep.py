@@ -1,7 +1,6 @@
 """What keeps a workspace in order: backups, and a restore that no worker is in the way of."""
 
 import logging
-import socket
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -41,7 +40,7 @@ def restore(settings: Settings, named: Path) -> Path | None:
 
 def living_workers(settings: Settings) -> list[str]:
     """Workers of this host, by the locks they hold, and of other hosts, by their signs of life."""
-    found = [_device_of(path) for path in sorted(settings.workspace.glob("worker-*.lock")) if _is_held(path)]
+    found = [_device_of(settings, path) for path in sorted(settings.workspace.glob("worker-*.lock")) if _is_held(path)]
     path = health.sqlite_path(settings)
     if path is not None and not path.exists():
         return found
@@ -49,14 +48,14 @@ def living_workers(settings: Settings) -> list[str]:
         store = Store.open(settings)
     except CovauditError:
         return found  # a damaged database; the locks have told what can be known
-    here, moment = socket.gethostname(), datetime.now(UTC)
+    here, moment = settings.host, datetime.now(UTC)
     elsewhere = [one.id for one in workers.listing(store) if one.is_alive(moment) and one.host != here]
     store.close()
     return found + elsewhere
 
 
-def _device_of(lock: Path) -> str:
-    return f"{socket.gethostname()}:{lock.stem.removeprefix('worker-')}"
+def _device_of(settings: Settings, lock: Path) -> str:
+    return f"{settings.host}:{lock.stem.removeprefix('worker-').removeprefix(f'{settings.host}-')}"
 
 
 def _is_held(path: Path) -> bool:

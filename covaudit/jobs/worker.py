@@ -3,22 +3,23 @@
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from filelock import FileLock, Timeout
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
 
-from covaudit.domain.run import GATHER, RunState
+from covaudit.domain.run import GATHER, Run, RunState
 from covaudit.errors import BadState, clip
 from covaudit.jobs import autostart, devices, engine, upkeep
-from covaudit.jobs.endings import reason_of
+from covaudit.jobs.endings import GPU_LOST, is_gpu_lost, reason_of
 from covaudit.jobs.launchers import Attempt, Launcher
 from covaudit.jobs.launchers.choose import choose
 from covaudit.jobs.launchers.local import GRACE_S
@@ -26,11 +27,14 @@ from covaudit.jobs.load import measure
 from covaudit.jobs.rescue import Watch, gather_folds, rescue
 from covaudit.settings import Settings
 from covaudit.store import Store, artifacts, folds, runs, workers
+from covaudit.store.patience import patiently
 
 BEAT_S = 2.0
 RESCUE_S = 5.0
 
 log = logging.getLogger("covaudit.worker")
+
+Result = TypeVar("Result")
 
 
 def serve(
@@ -86,7 +90,7 @@ class Worker:
     def __init__(self, store: Store, device: str, launch: Launcher) -> None:
         self.store = store
         self.device = device
-        self.id = f"{socket.gethostname()}:{device}"
+        self.id = f"{store.settings.host}:{device}"
         self._launch = launch
         self._stopping = threading.Event()
         self._current: set[Job] = set()  # one that holds the device, and one that pools folds and holds none
@@ -95,7 +99,7 @@ class Worker:
         """Take runs from the queue until stopped by a signal or idle for too long."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        workers.start(self.store, self.id, socket.gethostname(), self.device, os.getpid())
+        workers.start(self.store, self.id, self.store.settings.host, self.device, os.getpid())
         engine.start(self.store, self.id, self._work)
         log.info("Worker %s of workspace %s is ready.", self.id, self.store.workspace)
         try:
@@ -140,7 +144,7 @@ class Worker:
 
     def _work(self, run_id: str, fold: int, ticket: str) -> None:
         device = "cpu" if fold == GATHER else self.device
-        attempt = folds.claim(self.store, run_id, device, ticket, fold)
+        attempt = self._insist(partial(folds.claim, self.store, run_id, device, ticket, fold))
         if attempt is None:
             return
         job = Job(run_id, fold, attempt)
@@ -151,25 +155,35 @@ class Worker:
         except Exception as error:
             log.error("%s:\n%s", job, traceback.format_exc())
             reason = f"The worker could not run it: {type(error).__name__}: {clip(error, 300)}"
-            folds.finish(self.store, run_id, attempt, RunState.FAILED, reason, fold)
+            self._insist(partial(folds.finish, self.store, run_id, attempt, RunState.FAILED, reason, fold))
         finally:
             self._current.discard(job)
-        log.info("%s: ended; the run is %s.", job, runs.get(self.store, run_id).state)
-        gather_folds(self.store)
+        with _patience():
+            log.info("%s: ended; the run is %s.", job, runs.get(self.store, run_id).state)
+            gather_folds(self.store)
 
     def _carry_out(self, job: "Job", device: str) -> None:
-        run = runs.get(self.store, job.run_id)
+        run = self._insist(partial(runs.get, self.store, job.run_id))
         folder = artifacts.fold_folder(self.store, run.id, job.attempt, job.fold, run.experiment.n_folds)
         folder.mkdir(parents=True, exist_ok=True)
         attempt = Attempt(run.id, job.attempt, folder, device, job.fold)
         code = self._launch(attempt, lambda: self._is_wanted(job))
-        now = folds.get(self.store, job.run_id, job.fold)
-        if now.state is RunState.CANCELLING:
+        self._insist(partial(self._conclude, job, run, code, folder))
+
+    def _conclude(self, job: "Job", run: Run, code: int | None, folder: Path) -> None:
+        """Write how an attempt ended that wrote no results itself. A GPU that was lost gets a second chance."""
+        state = folds.get(self.store, job.run_id, job.fold).state
+        before = artifacts.fold_folder(self.store, run.id, job.attempt - 1, job.fold, run.experiment.n_folds)
+        if state is RunState.CANCELLING:
             folds.finish(self.store, *job.key, RunState.CANCELLED, folds.CANCELLED, job.fold)
-        elif code is None and self._stopping.is_set():
+        elif (code is None and self._stopping.is_set()) or (code == GPU_LOST and not is_gpu_lost(before)):
             self._hand_back(job)
         elif code is not None:
             folds.finish(self.store, *job.key, RunState.FAILED, reason_of(run, code, folder), job.fold)
+
+    def _insist(self, act: Callable[[], Result]) -> Result:
+        """Do what must not be lost to a database that is away for a while, as long as this worker lives."""
+        return patiently(act, is_wanted=lambda: not self._stopping.is_set(), on_wait=_tell)
 
     def _is_wanted(self, job: "Job") -> bool:
         if self._stopping.is_set():
@@ -206,5 +220,9 @@ class Job(NamedTuple):
 def _patience() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        log.warning("The database does not answer, trying again: %s", clip(error.orig, 200))
+    except (OperationalError, InterfaceError) as error:
+        _tell(error)
+
+
+def _tell(error: Exception) -> None:
+    log.warning("The database does not answer, trying again: %s", clip(getattr(error, "orig", error), 200))

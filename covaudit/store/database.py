@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import SQLAlchemyError
 
 from covaudit.errors import CovauditError, DamagedDatabase, clip
+from covaudit.faults import reach
 from covaudit.settings import Settings
 from covaudit.store import health
 from covaudit.store.schema import REVISION
@@ -64,9 +65,11 @@ class Store:
 
 def build_engine(url: str) -> Engine:
     """An engine with SQLite set for several processes: write-ahead log, patient locks, writers one by one."""
-    engine = create_engine(url)
+    # A server may have been restarted since a connection was last used.
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "commit", lambda connection: reach("db.commit"))
     return engine
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from covaudit.domain.run import EpochRecord
 from covaudit.domain.training import Training
 from covaudit.errors import JobFailed
+from covaudit.faults import reach
 from covaudit.training.augment import augment
 from covaudit.training.checkpoint import Checkpoint
 from covaudit.training.learner import Learner, TrainingData, Validation
@@ -110,6 +111,7 @@ def _halve(learner: Learner, rows: Rows, error: Exception, on_note: Callable[[st
 
 def _add_gradients(learner: Learner, rows: Rows) -> float:
     """Gradients of a batch from nothing, added up over `learner.parts` parts of it; its loss."""
+    reach("gpu")
     learner.optimiser.zero_grad(set_to_none=True)
     images, targets, groups = _load(learner, rows)
     mass, total = learner.objective.mass(targets), torch.zeros((), device=learner.device)

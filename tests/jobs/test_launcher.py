@@ -5,8 +5,9 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
-from covaudit.jobs.launchers import Attempt
+from covaudit.jobs.launchers import Attempt, local
 from covaudit.jobs.launchers.local import build_local
 from covaudit.settings import Settings
 
@@ -58,3 +59,18 @@ def test_a_process_ends_when_its_standard_input_does() -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(timeout=10) == 130
+
+
+def test_a_flood_of_words_keeps_its_end(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "LOG_LIMIT", 100_000)
+    flood = (
+        "import os, time\n"
+        "for n in range(40):\n"
+        "    for _ in range(200): os.write(1, b'x' * 60 + b'\\n')\n"
+        "    time.sleep(0.05)\n"
+        "print('the last word', flush=True); time.sleep(0.6)"
+    )
+    assert build_local(settings, (sys.executable, "-c", flood))(_attempt(tmp_path), lambda: True) == 0
+    text = (tmp_path / "log.txt").read_text()
+    assert text.startswith("(the beginning was cut)\n") and text.endswith("the last word\n")
+    assert len(text) < 200_000 and "\0" not in text and set(text.splitlines()[1:-1]) == {"x" * 60}

@@ -168,7 +168,7 @@ def test_a_killed_trainer_is_explained(store: Store, ask: Ask, start_worker: Sta
     os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
     run = until(run_id, lambda run: run.state.is_finished, within_s=3)
     assert run.state is RunState.FAILED and run.reason is not None
-    assert "probably for lack of memory" in run.reason and "(32 now, try 16)" in run.reason
+    assert "probably for lack of memory" in run.reason and "batch 32 -> 16?" in run.reason
 
 
 @pytest.mark.slow

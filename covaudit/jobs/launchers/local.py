@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 
 import psutil
 
@@ -16,6 +17,7 @@ from covaudit.settings import PROJECT, Settings
 EXECUTE = (sys.executable, "-m", "covaudit.jobs.execute")
 GRACE_S = 5.0
 WATCH_S = 0.25
+LOG_LIMIT = 10_000_000
 
 
 def build_local(settings: Settings, command: Sequence[str] = EXECUTE) -> Launcher:
@@ -39,6 +41,7 @@ def _launch(settings: Settings, command: Sequence[str], attempt: Attempt, is_wan
     ):
         try:
             while is_wanted():
+                cap(attempt.folder / "log.txt")
                 try:
                     return process.wait(timeout=WATCH_S)
                 except subprocess.TimeoutExpired:
@@ -46,6 +49,18 @@ def _launch(settings: Settings, command: Sequence[str], attempt: Attempt, is_wan
             return None
         finally:
             stop_tree(process)
+
+
+def cap(log: Path) -> None:
+    """Keep the end of a log that has grown beyond `LOG_LIMIT` bytes. Who writes to it must append."""
+    if log.stat().st_size <= LOG_LIMIT:
+        return
+    with log.open("r+b") as file:
+        file.seek(-LOG_LIMIT // 2, os.SEEK_END)
+        end = file.read()
+        file.seek(0)
+        file.truncate()
+        file.write(b"(the beginning was cut)\n" + end.partition(b"\n")[2])
 
 
 def stop_tree(process: "subprocess.Popen[bytes]") -> None:
