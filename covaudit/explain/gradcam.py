@@ -14,7 +14,7 @@ from captum.attr import LayerGradCam, LayerGradientXActivation
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from covaudit.training.loaders import Rows, batches, normalise, to_images
+from covaudit.training.loaders import Rows, batches, normalise, take, to_images
 
 _MIN_CELLS = 7
 
@@ -69,7 +69,7 @@ def attribute(
     explain = _explainer(network, layer, method)
     found: list[NDArray[np.float32]] = []
     for places in batches(np.arange(len(rows)), batch_size):
-        images = normalise(to_images(pixels[rows[places]], device))
+        images = normalise(to_images(take(pixels, rows[places]), device))
         maps = explain(images, torch.from_numpy(targets[places]).to(device))
         found.append(maps.clamp(min=0).detach().float().cpu().numpy())
         on_progress(int(places[-1]) + 1, len(rows))

@@ -13,6 +13,7 @@ from torch import nn
 from covaudit import INTENDED_USE, __version__
 from covaudit.domain.experiment import Experiment
 from covaudit.training.network_file import NetworkFile
+from covaudit.training.pace import pace_of
 from models.pretrained import record_weights
 from models.registry import spec_of
 
@@ -54,6 +55,7 @@ def provenance(
         "parameters": sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
         "heat_map": {"method": described.cam_method, "layer": described.cam_layer, "cells": described.cam_cells},
         "device": str(device),
+        "number_format": pace_of(network, device).name,
         "threads": torch.get_num_threads(),
         "covaudit": __version__,
         "python": platform.python_version(),

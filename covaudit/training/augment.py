@@ -44,6 +44,14 @@ def _move(images: Tensor, generator: torch.Generator, reach: Augmentation) -> Te
     return functional.grid_sample(images, grid, align_corners=False, padding_mode="border")
 
 
+def _normal(shape: torch.Size, generator: torch.Generator, device: torch.device) -> Tensor:
+    """Standard normal draws, made on the device: a batch has millions."""
+    if device.type == "cpu":
+        return torch.randn(shape, generator=generator)
+    seed = int(torch.randint(2**31, (1,), generator=generator))
+    return torch.randn(shape, generator=torch.Generator(device).manual_seed(seed), device=device)
+
+
 def _flips(n: int, chance: float, generator: torch.Generator, device: torch.device) -> Tensor:
     """(N,) of 1 and, with this chance, -1."""
     if not chance:
@@ -57,5 +65,5 @@ def _expose(images: Tensor, generator: torch.Generator, reach: Augmentation) -> 
     contrast = (1 + _uniform(n, reach.contrast, generator, device)).view(-1, 1, 1, 1)
     brightness = _uniform(n, reach.brightness, generator, device).view(-1, 1, 1, 1)
     strength = reach.noise * torch.rand((n, 1, 1, 1), generator=generator).to(device)
-    noise = torch.randn(images.shape, generator=generator).to(device) * strength
+    noise = _normal(images.shape, generator, device) * strength
     return ((images.clamp(0, 1) ** gamma - 0.5) * contrast + 0.5 + brightness + noise).clamp(0, 1)

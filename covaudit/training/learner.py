@@ -16,6 +16,7 @@ from covaudit.domain.training import Training
 from covaudit.training.checkpoint import Checkpoint
 from covaudit.training.loaders import Rows, balanced_rows, batches
 from covaudit.training.objective import Objective
+from covaudit.training.pace import pace_of
 from covaudit.training.schedule import PlateauCounter, StoppingCounter, build_cycle, build_optimiser
 
 
@@ -66,6 +67,9 @@ class Learner:
         n_groups = int(self.groups.max()) + 1
         self.objective = Objective(training, data.targets[data.train], data.n_classes, n_groups, device)
         self.steps = len(self.batches(0))
+        self.pace = pace_of(network, device)
+        self.pace.lay_out_network(network)
+        self.scaler = self.pace.build_scaler(device)
         self.optimiser = build_optimiser(network.parameters(), training)
         self.cycle = build_cycle(self.optimiser, training, self.steps * training.epochs)
         self.plateau = PlateauCounter(training.plateau) if training.schedule == "plateau" else None

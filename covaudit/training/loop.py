@@ -16,7 +16,7 @@ from covaudit.faults import reach
 from covaudit.training.augment import augment
 from covaudit.training.checkpoint import Checkpoint
 from covaudit.training.learner import Learner, TrainingData, Validation
-from covaudit.training.loaders import Rows, normalise, to_images
+from covaudit.training.loaders import Rows, normalise, take, to_images
 from covaudit.training.predict import predict_logits
 from covaudit.training.schedule import is_finite, learning_rate
 
@@ -87,7 +87,8 @@ def _train_step(learner: Learner, rows: Rows, on_note: Callable[[str], None]) ->
         loss = _add_gradients(learner, rows)
     except torch.OutOfMemoryError as error:
         loss = _halve(learner, rows, error, on_note)
-    learner.optimiser.step()
+    learner.scaler.step(learner.optimiser)
+    learner.scaler.update()
     if learner.cycle is not None:
         learner.cycle.step()
     return loss
@@ -117,10 +118,11 @@ def _add_gradients(learner: Learner, rows: Rows) -> float:
     mass, total = learner.objective.mass(targets), torch.zeros((), device=learner.device)
     for part in torch.arange(len(rows)).chunk(learner.parts):
         chosen = slice(int(part[0]), int(part[-1]) + 1)
-        logits = learner.network(normalise(images[chosen]))
+        with learner.pace.computing(learner.device):
+            logits = learner.network(learner.pace.lay_out(normalise(images[chosen]))).float()
         share = learner.objective.mass(targets[chosen]) / mass
         loss = learner.objective.loss(logits, targets[chosen], groups[chosen]) * share
-        loss.backward()  # type: ignore[no-untyped-call]
+        learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     return float(total)
 
@@ -128,7 +130,7 @@ def _add_gradients(learner: Learner, rows: Rows) -> float:
 def _load(learner: Learner, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
     """Images (n, 1, S, S) in [0, 1], augmented if the protocol says so, targets and groups."""
     data, training, device = learner.data, learner.training, learner.device
-    images = to_images(data.pixels[rows], device)
+    images = to_images(take(data.pixels, rows), device)
     images = augment(images, learner.draws, training.augmentation) if training.augment else images
     targets, groups = (torch.from_numpy(array[rows]).to(device) for array in (data.targets, learner.groups))
     return images, targets, groups

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from covaudit.errors import BadImage, JobFailed, clip
 from covaudit.sources.radiograph import Radiograph, open_radiograph
 from covaudit.training.copies import change
+from covaudit.training.pixel_cache import evict
 from covaudit.training.prepare import Prepared, Recipe, levels_of, prepare
+from covaudit.training.resident import release
 
 _ARRAYS = ("pixels", "regions")
+_KEPT_RESIDENT = 256  # films whose pixels stay in memory while the arrays are filled
 _REFERENCES = 200  # films that the grey levels of a reference source are taken from
 
 Bytes = NDArray[np.uint8]
@@ -56,6 +59,7 @@ def build_pixels(
     folder = cache / _key(samples, recipe)
     if not (folder / "unreadable.json").exists():
         _decode(samples, recipe, folder, on_progress, find_lungs)
+        evict(cache, keep=folder)
     unreadable = json.loads((folder / "unreadable.json").read_text())
     os.utime(folder)  # the cache is evicted by age of last use
     return PixelSet(
@@ -124,6 +128,9 @@ def _fill(
                 pixels[number], regions[number] = opened
             else:
                 unreadable[number] = opened
+            if number % _KEPT_RESIDENT == 0:
+                release(pixels)
+                release(regions)
             on_progress(number + 1, len(rows))
     return unreadable
 

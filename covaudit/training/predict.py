@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from covaudit.domain.task import join
-from covaudit.training.loaders import Rows, batches, normalise, to_images
+from covaudit.training.loaders import Rows, batches, normalise, take, to_images
 
 
 def predict_logits(
@@ -24,7 +24,7 @@ def predict_logits(
     found, done = [], 0
     with torch.inference_mode():
         for chosen in batches(rows, batch_size):
-            found.append(network(normalise(to_images(pixels[chosen], device))).float().cpu().numpy())
+            found.append(network(normalise(to_images(take(pixels, chosen), device))).float().cpu().numpy())
             done += len(chosen)
             on_progress(done, len(rows))
     return np.concatenate(found)
