@@ -21,6 +21,7 @@ from covaudit.jobs.checkpoints import Own, require_space
 from covaudit.jobs.process import TRAINING, Reporter
 from covaudit.metrics.confusion import confusion
 from covaudit.metrics.scores import evaluate
+from covaudit.metrics.thresholds import locked_estimates
 from covaudit.sources.duplicates import families
 from covaudit.sources.index import read_index
 from covaudit.sources.leakage import check_leakage, find_leakage
@@ -214,4 +215,5 @@ def measure(experiment: Experiment, predictions: pd.DataFrame) -> tuple[list[Est
     classes = experiment.task.classes
     splits = [split for split in ("val", *EXPLAINED) if (predictions["split"] == split).any()]
     found = [confusion(predictions, split, classes) for split in splits]
-    return evaluate(predictions, classes, experiment.seed), found
+    estimates = evaluate(predictions, classes, experiment.seed)
+    return estimates + locked_estimates(predictions, classes, experiment.seed), found

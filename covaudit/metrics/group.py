@@ -53,13 +53,13 @@ class Plan(NamedTuple):
     def of_classes(self, metrics: Iterable[str]) -> list[Key]:
         return [Key(metric, index) for index in range(len(self.classes)) for metric in metrics]
 
-    def read(self, rows: pd.DataFrame, is_ranked: bool) -> tuple[Tested, Callable[[], Measure]]:
-        """The answers of a group, and how to build their meter."""
+    def read(self, rows: pd.DataFrame) -> tuple[Tested, Callable[[bool], Measure]]:
+        """The answers of a group, and how to build their meter, with or without AUROC and AUPRC."""
         if self.is_multi_label:
             labels: LabelAnswers = read_labels(rows, self.classes)
-            return labels, lambda: label_meter(labels, is_ranked)
+            return labels, lambda is_ranked: label_meter(labels, is_ranked)
         answers: Answers = read_answers(rows, self.classes)
-        return answers, lambda: meter(answers, is_ranked)
+        return answers, lambda is_ranked: meter(answers, is_ranked)
 
 
 class Group(NamedTuple):
@@ -73,18 +73,23 @@ class Group(NamedTuple):
 
     @classmethod
     def of(
-        cls, rows: pd.DataFrame, plan: Plan, split: str, source: str | None = None, group: str | None = None
+        cls,
+        rows: pd.DataFrame,
+        plan: Plan,
+        split: str,
+        source: str | None = None,
+        group: str | None = None,
+        is_ranked: bool = True,
     ) -> "Group":
-        """Part of a split, narrowed to a source or a group; only whole splits have AUROC and AUPRC resampled."""
-        is_whole = source is None and group is None
-        answers, build = plan.read(rows, is_ranked=True)
+        """A split, or a source or a group in it; `is_ranked` False resamples all but AUROC and AUPRC."""
+        answers, build = plan.read(rows)
         place = Place(split, "", source, None, group)
         if not answers.n:
             return cls(plan, place, answers, {}, {})
-        values = {key: float(value[0]) for key, value in build()(np.ones((1, answers.n), dtype=np.float32)).items()}
-        measure = build() if is_whole else plan.read(rows, is_ranked=False)[1]()
+        ones = np.ones((1, answers.n), dtype=np.float32)
+        values = {key: float(value[0]) for key, value in build(True)(ones).items()}
         rng = np.random.default_rng(derive_seed(plan.seed, "intervals", split, source or "", group or ""))
-        return cls(plan, place, answers, values, bootstrap(measure, answers.patient, plan.n_resamples, rng))
+        return cls(plan, place, answers, values, bootstrap(build(is_ranked), answers.patient, plan.n_resamples, rng))
 
     def estimates(self, keys: Iterable[Key]) -> Iterator[Estimate]:
         for key in keys:

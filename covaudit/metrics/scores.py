@@ -66,10 +66,10 @@ def _narrowed(rows: pd.DataFrame, plan: Plan, split: str) -> Iterator[Estimate]:
     of_classes = plan.of_classes(PER_SOURCE_AND_CLASS)
     keys = [*map(Key, OF_LABEL_SOURCE if plan.is_multi_label else OF_SOURCE), *of_classes]
     for source, part in rows.groupby("source", sort=True, observed=True):
-        yield from Group.of(part, plan, split, source=str(source)).estimates(keys)
+        yield from Group.of(part, plan, split, source=str(source), is_ranked=False).estimates(keys)
     keys = [*map(Key, OF_LABEL_GROUP if plan.is_multi_label else OF_GROUP), *of_classes]
     for name, part in groups_of(rows) if split in TESTS else ():
-        yield from Group.of(part, plan, split, group=name).estimates(keys)
+        yield from Group.of(part, plan, split, group=name, is_ranked=False).estimates(keys)
 
 
 def _gap(internal: Group, external: Group) -> Iterator[Estimate]:
