@@ -3,7 +3,7 @@
 import streamlit as st
 
 from covaudit.ui import state
-from covaudit.ui.components import comparison
+from covaudit.ui.components import comparison, pairs
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.runs import pick_runs
 
@@ -17,6 +17,6 @@ if len(chosen) < 2:
 
 comparison.show_differences(chosen)
 comparison.show_metrics(store, chosen)
-comparison.show_paired(store, chosen)
+pairs.show_paired(store, chosen, comparison.names_of(chosen))
 comparison.show_confusions(store, chosen)
 comparison.show_same_images(store, chosen)

@@ -4,7 +4,7 @@ import streamlit as st
 
 from covaudit.store import results
 from covaudit.ui import state
-from covaudit.ui.components import outcome
+from covaudit.ui.components import baselines, measures, operating, outcome
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.runs import pick_run
 from covaudit.ui.components.scores import gap_words, headline_metrics
@@ -21,10 +21,15 @@ st.subheader("Balanced accuracy, internal against external", anchor=False)
 headline_metrics(estimates)
 st.markdown(gap_words(estimates))
 outcome.show_gap(estimates)
+baselines.show_baselines(estimates)
 outcome.show_classes(run, estimates)
+operating.show_thresholds(store, run, estimates)
 outcome.show_confusions(results.confusions(store, run.id), run.id)
 outcome.show_roc(store, run, estimates)
+measures.show_precision(store, run, estimates)
+measures.show_calibration(store, run, estimates)
 outcome.show_sources(run, estimates)
+measures.show_groups(run, estimates)
 outcome.show_curves(store, run)
 outcome.show_used(store, run)
 outcome.show_exports(store, run, estimates)

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from covaudit.metrics.answers import PROBABILITY, TRUTH, Mask, read_patients
+from covaudit.metrics.answers import PROBABILITY, TRUTH, Answers, Mask, read_patients
 from covaudit.metrics.counts import averages, divide, of_classes
 from covaudit.metrics.keys import ALIASES, Floats, Key, Weights, images_of_class
 from covaudit.metrics.ranking import Ranking
-from covaudit.metrics.weighted import Measure
+from covaudit.metrics.weighted import Measure, meter
 
 THRESHOLD = 0.5
 """A label is given where its probability is greater (paper 2)."""
@@ -135,3 +135,8 @@ def _shares(answers: LabelAnswers) -> dict[str, Floats]:
         **contradictions,
     }
     return {metric: np.asarray(values, dtype=np.float64) for metric, values in found.items()}
+
+
+def meter_of(answers: Answers | LabelAnswers, is_ranked: bool = True) -> Measure:
+    """The meter of either kind of task."""
+    return label_meter(answers, is_ranked) if isinstance(answers, LabelAnswers) else meter(answers, is_ranked)

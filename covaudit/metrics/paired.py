@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.seeds import derive_seed
 from covaudit.errors import CovauditError, clip
-from covaudit.metrics.answers import Answers, is_clustered, n_patients, read_answers
+from covaudit.metrics.answers import Answers, Tested, is_clustered, n_patients, read_answers
 from covaudit.metrics.collapsed import collapsed_interval
+from covaudit.metrics.delong import AreaDifference, area_of, delong_difference
+from covaudit.metrics.family import MatrixDifference, compare_matrices, exact_mcnemar, smallest_detectable
 from covaudit.metrics.group import to_estimate
 from covaudit.metrics.intervals import (
     N_RESAMPLES,
@@ -24,19 +25,22 @@ from covaudit.metrics.intervals import (
     square_and_add,
 )
 from covaudit.metrics.keys import Floats, Key, Weights
-from covaudit.metrics.weighted import meter
+from covaudit.metrics.labels import LabelAnswers, is_multi_label, meter_of, read_labels
 
 TEST_SPLITS = ("internal", "external")
 COMPARED = (Key("accuracy"), Key("balanced_accuracy"), Key("macro_f1"), Key("auroc"))
+LABELS_COMPARED = (Key("exact_match"), Key("balanced_accuracy"), Key("macro_f1"), Key("auroc"))
 _IMAGE = ["source", "image_id"]
 
 
 class Paired(NamedTuple):
     """Two runs, `first` and `second`, on the `n` images of `n_patients` patients that both were tested on.
 
-    Images by who was right: `both_right`, `only_first`, `only_second`, `neither`. `p_value` is McNemar's, of the two
-    discordant counts. `first` and `second` map metrics to values on the shared images; `differences` are second minus
-    first with their intervals, split "difference".
+    Images by who was right (multi-label: in all labels): `both_right`, `only_first`, `only_second`, `neither`.
+    `p_value` is McNemar's, of the two discordant counts. `detectable` is the smallest difference in being right that
+    this test would have shown in four cases of five. `first` and `second` map metrics to values on the shared images;
+    `differences` are second minus first with their intervals, split "difference"; `auroc` is DeLong's test, None where
+    it is undefined. `cells` compares the confusion matrices.
     """
 
     n: int
@@ -50,6 +54,9 @@ class Paired(NamedTuple):
     first: dict[str, float]
     second: dict[str, float]
     differences: tuple[Estimate, ...]
+    detectable: float
+    auroc: AreaDifference | None
+    cells: MatrixDifference
 
 
 def compare_pair(
@@ -68,32 +75,32 @@ def compare_pair(
     Raises `CovauditError` where no image is shared, and where a shared image has two different true classes.
     """
     left, right = _shared(first, second, (split,) if split else TEST_SPLITS)
-    one, two = read_answers(left, classes), read_answers(right, classes)
-    right_one, right_two = one.predicted == one.truth, two.predicted == two.truth
+    is_multi = is_multi_label(left, classes) and is_multi_label(right, classes)
+    one, two = (read_labels(rows, classes) if is_multi else read_answers(rows, classes) for rows in (left, right))
+    compared = LABELS_COMPARED if is_multi else COMPARED
+    right_one, right_two = ((rows["predicted"] == rows["class_name"]).to_numpy() for rows in (left, right))
     only_first, only_second = int((right_one & ~right_two).sum()), int((~right_one & right_two).sum())
-    values = [{key: float(found[0]) for key, found in meter(a)(_ones(a)).items()} for a in (one, two)]
+    values = [{key: float(found[0]) for key, found in meter_of(a)(_ones(a)).items()} for a in (one, two)]
+    patients = n_patients(one)
     return Paired(
         n=one.n,
-        n_patients=n_patients(one),
+        n_patients=patients,
         both_right=int((right_one & right_two).sum()),
         only_first=only_first,
         only_second=only_second,
         neither=int((~right_one & ~right_two).sum()),
         p_value=exact_mcnemar(only_first, only_second),
         p_method=_mcnemar_method(one),
-        first={key.metric: values[0][key] for key in COMPARED},
-        second={key.metric: values[1][key] for key in COMPARED},
+        first={key.metric: values[0][key] for key in compared},
+        second={key.metric: values[1][key] for key in compared},
         differences=tuple(
             to_estimate(Place("difference", key.metric), value, interval, one.n)
-            for key, value, interval in difference_intervals(one, two, COMPARED, seed, n_resamples)
+            for key, value, interval in difference_intervals(one, two, compared, seed, n_resamples)
         ),
+        detectable=smallest_detectable((only_first + only_second) / one.n, patients),
+        auroc=_delong(one, two),
+        cells=compare_matrices(left, right, None if is_multi else classes),
     )
-
-
-def exact_mcnemar(only_first: int, only_second: int) -> float:
-    """Two-sided p of the exact McNemar test; 1 where the runs never differ in being right."""
-    discordant = only_first + only_second
-    return float(binomtest(only_first, discordant, 0.5).pvalue) if discordant else 1.0
 
 
 def _shared(first: pd.DataFrame, second: pd.DataFrame, splits: Sequence[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -123,13 +130,19 @@ def _shared(first: pd.DataFrame, second: pd.DataFrame, splits: Sequence[str]) ->
 
 
 def difference_intervals(
-    one: Answers, two: Answers, keys: Sequence[Key], seed: int, n_resamples: int = N_RESAMPLES
+    one: Answers | LabelAnswers,
+    two: Answers | LabelAnswers,
+    keys: Sequence[Key],
+    seed: int,
+    n_resamples: int = N_RESAMPLES,
 ) -> list[tuple[Key, float, Interval]]:
     """Second minus first of each metric, on the same images in the same order: the paired patient bootstrap."""
     if not one.n:
         return [(key, nan, UNDEFINED._replace(method="undefined: no image")) for key in keys]
-    values = [{key: float(found[0]) for key, found in meter(answers)(_ones(answers)).items()} for answers in (one, two)]
-    measure_one, measure_two = meter(one), meter(two)
+    values = [
+        {key: float(found[0]) for key, found in meter_of(answers)(_ones(answers)).items()} for answers in (one, two)
+    ]
+    measure_one, measure_two = meter_of(one), meter_of(two)
 
     def measure(weights: Weights) -> dict[Key, Floats]:
         found_one, found_two = measure_one(weights), measure_two(weights)
@@ -156,10 +169,15 @@ def _unpaired(value: float, parts: list[tuple[float, float, Interval]]) -> Inter
     return square_and_add(value, parts, "square-and-add of both intervals, unpaired")
 
 
-def _mcnemar_method(answers: Answers) -> str:
+def _delong(one: Tested, two: Tested) -> AreaDifference | None:
+    first, second = area_of(one, None), area_of(two, None)
+    return delong_difference(first, second, is_clustered(one)) if first and second else None
+
+
+def _mcnemar_method(answers: Tested) -> str:
     repeated = is_clustered(answers)
     return "exact McNemar" + ("; optimistic, for some patients have several images" if repeated else "")
 
 
-def _ones(answers: Answers) -> Weights:
+def _ones(answers: Tested) -> Weights:
     return np.ones((1, answers.n), dtype=np.float32)

@@ -9,7 +9,8 @@ from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.contingency_tables import mcnemar
 
 from covaudit.errors import CovauditError
-from covaudit.metrics.paired import compare_pair, exact_mcnemar
+from covaudit.metrics.family import exact_mcnemar
+from covaudit.metrics.paired import compare_pair
 
 AB = ("A", "B")
 # Right by both 5, by the first only 4, by the second only 1, by neither 2.

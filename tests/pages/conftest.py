@@ -20,8 +20,10 @@ from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.presets import PRESETS
 from covaudit.domain.run import EpochRecord, Progress, RunState
 from covaudit.explain.regions import share_in
+from covaudit.metrics.baselines import answer_baselines, score_baselines
 from covaudit.metrics.confusion import confusion
 from covaudit.metrics.scores import evaluate
+from covaudit.metrics.thresholds import locked_estimates
 from covaudit.settings import Settings, default_database
 from covaudit.sources.index import read_index
 from covaudit.sources.radiograph import open_radiograph
@@ -95,7 +97,11 @@ def finish(store: Store, experiment: Experiment, attempt: int, is_shortcut: bool
     predictions.to_parquet(files[1])
     for path, array in zip(files[2:], (np.stack(pixels), np.stack(regions), heatmaps), strict=True):
         np.save(path, array)
-    estimates = evaluate(predictions, experiment.task.classes, seed=0, n_resamples=400)
+    classes = experiment.task.classes
+    estimates = evaluate(predictions, classes, seed=0, n_resamples=400)
+    estimates += locked_estimates(predictions, classes, seed=0, n_resamples=400)
+    answered = answer_baselines(samples, np.stack(pixels), predictions, classes)
+    estimates += score_baselines(predictions, answered, classes, seed=0, n_resamples=400)
     confusions = [confusion(predictions, split, experiment.task.classes) for split in ("val", "internal", "external")]
     outcome = results.Outcome(estimates, confusions, findings_of(is_shortcut), {"device": "cpu", "seconds": 31.4})
     results.write_outcome(store, experiment.id, attempt, outcome, files)
@@ -135,6 +141,7 @@ def invent(samples: pd.DataFrame, regions: np.ndarray, classes: tuple[str, ...],
     for number, name in enumerate(classes):
         table[f"p_{name}"] = np.where(answer == number, certainty, 1 - certainty).astype(np.float32)
     table["sample_row"] = rows
+    table["sex"], table["age"] = rng.choice(["F", "M"], len(table)), rng.uniform(20, 90, len(table))
     tested = np.flatnonzero(table["split"] != "val")
     maps = np.stack([heat(regions[rows[place]], 4 if is_shortcut else 2, rng) for place in tested])
     table["heatmap_row"] = -1

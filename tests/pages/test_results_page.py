@@ -25,7 +25,7 @@ def test_metrics_by_class_follow_the_test_that_is_chosen(filled, open_page):
     estimates = results.estimates(filled, SINGLE.id)
     for split in ("external", "internal"):
         app.radio(key="split").set_value(split).run()
-        table = app.dataframe[0].value.set_index("Class")
+        table = next(one.value for one in app.dataframe if "Class" in one.value).set_index("Class")
         wanted = scores.find(estimates, split, "sensitivity", class_name="CVP")
         assert table.loc["CVP (COVID-19 pneumonia)", "Sensitivity"] == interval(wanted)
         assert table.loc["CVP (COVID-19 pneumonia)", "Images"] == wanted.n
@@ -34,7 +34,7 @@ def test_metrics_by_class_follow_the_test_that_is_chosen(filled, open_page):
 def test_few_images_are_called_too_few(filled, open_page):
     app = open_page("results", run=SINGLE.id)
     app.radio(key="split").set_value("internal").run()  # 20 images of each class
-    assert list(app.dataframe[0].value["Note"]) == ["too few", "too few"]
+    assert list(next(one.value for one in app.dataframe if "Class" in one.value)["Note"]) == ["too few", "too few"]
 
 
 def test_the_roc_curves_are_named_by_the_stored_areas(filled, open_page, seen):
@@ -72,3 +72,35 @@ def _runs(store):
     from covaudit.store import runs
 
     return runs.listing(store)
+
+
+def test_a_network_that_does_not_beat_a_baseline_says_so(filled, open_page):
+    app = open_page("results", run=SINGLE.id)
+    estimates = results.estimates(filled, SINGLE.id)
+    lead = scores.find(estimates, "external", "lead: balanced_accuracy", baseline="majority")
+    said = [one.value for one in app.warning if "External test" in one.value]
+    # The marker reader is at chance outside: it cannot lead the majority class there.
+    assert not lead.low > 0
+    assert len(said) == 1 and "Does not beat" in said[0] and "always the most frequent class" in said[0]
+
+
+def test_moving_the_threshold_says_what_that_is(filled, open_page, seen):
+    app = open_page("results", run=SINGLE.id)
+    assert "Locked: the threshold" in seen(app)
+    slider = app.slider(key=f"threshold_{SINGLE.id}_CVP")
+    slider.set_value(0.05 if slider.value > 0.5 else 0.95).run()
+    assert any("not to be reported" in one.value for one in app.warning)
+
+
+def test_the_papers_interval_is_flagged_where_it_misleads():
+    from covaudit.domain.estimate import Estimate
+    from covaudit.metrics.wald import as_in_paper
+
+    perfect = Estimate(split="internal", metric="sensitivity", value=1.0, low=0.757, high=1.0, n=12)
+    assert as_in_paper(perfect).half_width == 0 and "± 0" in as_in_paper(perfect).flag
+    # 11 of 12 as 132 of 144 copies: +/- 4.51 printed, the honest interval is 0.646 to 0.985.
+    copies = Estimate(split="internal", metric="sensitivity", value=11 / 12, low=0.646, high=0.985, n=144)
+    assert round(100 * as_in_paper(copies).half_width, 2) == 4.51
+    assert as_in_paper(copies).flag == "73 % narrower than ours"
+    close = Estimate(split="internal", metric="accuracy", value=0.8, low=0.759, high=0.836, n=400)
+    assert as_in_paper(close).flag == ""

@@ -9,7 +9,6 @@ import streamlit as st
 
 from covaudit.domain.compare import differences
 from covaudit.domain.run import Run
-from covaudit.errors import CovauditError
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.text import METRICS, SPLITS
@@ -17,12 +16,11 @@ from covaudit.store import Store, results
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.frame import choose
-from covaudit.ui.components.images import alt_of, original_of, overlay_of, run_key
-from covaudit.ui.errors import shown_errors
+from covaudit.ui.components.images import alt_of, original_of, overlay_of
 from covaudit.ui.text import count, interval, literal, md_escape, share
 
 if TYPE_CHECKING:
-    from covaudit.metrics.paired import Paired
+    pass
 
 TESTS = ("internal", "external")
 _METRICS = ("balanced_accuracy", "accuracy", "macro_f1", "auroc")
@@ -61,51 +59,6 @@ def show_metrics(store: Store, chosen: Sequence[Run]) -> None:
         for name, one in zip(names, found, strict=True)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"{METRICS[metric]} with 95 % intervals")
-
-
-def show_paired(store: Store, chosen: Sequence[Run]) -> None:
-    """Each other run against the first, on the images that both were tested on."""
-    st.subheader("On the same images", anchor=False)
-    names = names_of(chosen)
-    for run, name in zip(chosen[1:], names[1:], strict=True):
-        with shown_errors(), st.container(border=True):
-            st.markdown(f"**{md_escape(name)}** against **{md_escape(names[0])}**")
-            try:
-                paired = _paired(store, chosen[0], run, run_key(store, chosen[0]), run_key(store, run))
-            except CovauditError as error:
-                st.info(md_escape(error, 600), icon=":material/info:")
-                continue
-            _show_pair(paired, names[0], name)
-
-
-@st.cache_data(max_entries=100, show_spinner="Comparing image by image …")
-def _paired(_store: Store, _first: Run, _second: Run, first_key: str, second_key: str) -> "Paired":
-    from covaudit.metrics.paired import compare_pair  # SciPy and statsmodels: 1.5 s
-
-    classes = _first.experiment.task.classes
-    if set(classes) != set(_second.experiment.task.classes):
-        raise CovauditError("These runs tell different classes apart: a paired test needs the same task.")
-    tables = [results.predictions(_store, run) for run in (_first, _second)]
-    return compare_pair(tables[0], tables[1], classes, seed=0)
-
-
-def _show_pair(paired: "Paired", first: str, second: str) -> None:
-    shared = f"{count(paired.n, 'shared test image')} of {count(paired.n_patients, 'patient')}"
-    right = f"both right {paired.both_right:,}, only the baseline {paired.only_first:,}, only the other"
-    st.text(f"{shared}: {right} {paired.only_second:,}, neither {paired.neither:,}.")
-    p = "p < 0.001" if paired.p_value < 0.001 else f"p = {paired.p_value:.3f}"
-    words = "more than chance" if paired.p_value < 0.05 else "not to be told from chance"
-    st.text(f"The difference in being right is {words} ({p}, {paired.p_method}).")
-    rows = [
-        {
-            "Metric": METRICS.get(one.metric, one.metric),
-            first: f"{paired.first[one.metric]:.2f}",
-            second: f"{paired.second[one.metric]:.2f}",
-            "Second minus first": interval(one),
-        }
-        for one in paired.differences
-    ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Metrics on the shared images and their difference")
 
 
 def show_confusions(store: Store, chosen: Sequence[Run]) -> None:

@@ -15,7 +15,7 @@ from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.text import SPLITS
 from covaudit.metrics.curves import RocCurve, roc_curves
 from covaudit.store import Store, results, runs
-from covaudit.ui.components import scores
+from covaudit.ui.components import measures, scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.exports import csv_bytes, download, json_bytes
 from covaudit.ui.components.findings import severity_counts
@@ -45,9 +45,13 @@ def show_classes(run: Run, estimates: Sequence[Estimate]) -> None:
     split = choose("Test", {name: SPLITS[name] for name in (*TESTS, "val")}, "split", "external")
     frame = scores.class_frame(estimates, split, run.experiment.task.classes)
     scores.show_counted(frame, f"{SPLITS[split]}: metrics by class with 95 % intervals")
+    measures.show_averages(estimates, split)
     st.markdown("**All classes together**")
-    st.dataframe(scores.overall_frame(estimates), hide_index=True, alt="Overall metrics with 95 % intervals")
+    st.dataframe(
+        scores.overall_frame(estimates), hide_index=True, height="content", alt="Overall metrics with 95 % intervals"
+    )
     methods = sorted({one.method for one in estimates if one.is_defined and one.method})
+    measures.show_wald(estimates, split, run.experiment.task.classes)
     with st.expander("How the intervals were made", icon=":material/info:"):
         st.text("Each value stands with its 95 % interval: [low, high]. Methods used in this run:")
         for method in methods:

@@ -11,7 +11,11 @@ from covaudit.ui.text import TOO_FEW, class_title, interval, literal, score
 
 NOTE = "Note"
 HEADLINE = "balanced_accuracy"
-_PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc")
+_PER_CLASS = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc", "auprc")
+_OVERALL = (
+    "exact_match", "hamming_loss", "contradictions", "balanced_accuracy", "accuracy", "macro_f1", "mcc", "kappa",
+    "auroc", "auprc", "brier", "log_loss", "ece",
+)  # fmt: skip
 
 
 def find(
@@ -84,7 +88,8 @@ def _class_row(estimates: Sequence[Estimate], split: str, name: str) -> dict[str
 
 def overall_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     """One row a metric, one column a split, overall values."""
-    metrics = ("balanced_accuracy", "accuracy", "macro_f1", "auroc", "brier")
+    there = {one.metric for one in estimates if one.is_overall}
+    metrics = [metric for metric in _OVERALL if metric in there]
     splits = ("val", "internal", "external", "gap")
     rows = [
         {"Metric": METRICS[metric]} | {SPLITS[s]: interval(find(estimates, s, metric)) for s in splits}
@@ -102,11 +107,13 @@ def source_frame(estimates: Sequence[Estimate], classes: Sequence[str]) -> pd.Da
 
 
 def _source_row(estimates: Sequence[Estimate], split: str, source: str, classes: Sequence[str]) -> dict[str, object]:
-    accuracy = find(estimates, split, "accuracy", source)
+    right = "accuracy" if find(estimates, split, "accuracy", source).n else "exact_match"
+    accuracy = find(estimates, split, right, source)
     row: dict[str, object] = {"Test": SPLITS[split], "Source": literal(source), "Images": accuracy.n}
     row[NOTE] = "too few" if accuracy.n < TOO_FEW else ""
-    row[METRICS[HEADLINE]] = interval(find(estimates, split, HEADLINE, source))
-    row[METRICS["accuracy"]] = interval(accuracy)
+    if right == "accuracy":
+        row[METRICS[HEADLINE]] = interval(find(estimates, split, HEADLINE, source))
+    row[METRICS[right]] = interval(accuracy)
     for name in classes:
         row[f"Sensitivity {literal(name, 20)}"] = interval(find(estimates, split, "sensitivity", source, name))
     return row
