@@ -15,6 +15,7 @@ from covaudit.commands import (
     papers,
     predict,
     presets,
+    protocols,
     runs,
     show,
     sources,
@@ -31,6 +32,7 @@ app.command("demo")(demo.demo)
 app.add_typer(sources.app, name="sources")
 sources.app.command("scan")(health.scan_sources)
 app.add_typer(presets.app, name="presets")
+app.add_typer(protocols.app, name="protocols")
 app.add_typer(networks.app, name="models")
 app.add_typer(papers.app, name="papers")
 app.command("run")(runs.run_file)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -20,13 +21,16 @@ from covaudit.domain.estimate import Estimate
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.presets import PRESETS
+from covaudit.domain.protocols import PROTOCOLS
 from covaudit.domain.run import RunState
+from covaudit.domain.training import Training
 from covaudit.jobs import autostart
 from covaudit.settings import PROJECT, Settings
 from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
-    "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show", "run",
+    "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
+    "protocols list", "protocols show", "run",
     "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "compare", "backup", "restore",
     "export", "import", "delete", "trash", "trash list", "trash restore", "trash empty",
     "worker", "doctor",
@@ -150,6 +154,7 @@ def test_as_a_program(environ: dict[str, str]) -> None:
     ("command", "sentence"),
     [
         ("show zzzz", "Unknown run 'zzzz'. Allowed: none yet. Run 'python -m covaudit demo'."),
+        ("protocols show nope", "Unknown protocol 'nope'. Allowed: albert-a"),
         ("presets show nope", "Unknown preset 'nope'. Allowed: "),
         ("sources show nope", "Unknown source 'nope'. Allowed: phantom-a, "),
         ("sources add mine /nowhere/at/all", "There is no folder '/nowhere/at/all'. Check the path."),
@@ -210,6 +215,14 @@ def test_presets_are_listed_and_printed_as_yaml(call: Callable[..., Any]) -> Non
     assert [row["name"] for row in listed] == list(PRESETS)
     assert "demo-single" in call("presets", "list").stdout
     assert Experiment.from_yaml(call("presets", "show", "demo-single").stdout) == PRESETS["demo-single"]
+
+
+def test_protocols_are_listed_and_printed_as_yaml_with_their_differences(call: Callable[..., Any]) -> None:
+    assert len(json.loads(call("protocols", "list", "--json").stdout)) == len(PROTOCOLS)
+    shown = call("protocols", "show", "cvrnet-paper").stdout
+    assert "(E14)" in shown and yaml.safe_load(shown)["split"] == {"method": "paper", "folds": 5}
+    plain = yaml.safe_load(shown)["training"]
+    assert Training.model_validate(plain) == PROTOCOLS["cvrnet-paper"].training
 
 
 def test_a_folder_becomes_a_source(call: Callable[..., Any], tmp_path: Path) -> None:

@@ -22,11 +22,19 @@ def wait_for(store: "Store", wanted: Mapping[str, str]) -> dict[str, Run]:
     for title, run_id in wanted.items():
 
         def tell(run: Run, title: str = title) -> None:
-            line.show(f"{title}: {_words(run)}")
+            line.show(f"{title}: {_words(run)}", _left(store, run))
 
         finished[title] = submit.wait(store, run_id, on_change=tell, ensure_worker=True)
     line.end()
     return finished
+
+
+def _left(store: "Store", run: Run) -> str:
+    from covaudit.figures.text import duration_range
+    from covaudit.jobs import timing
+
+    left = timing.left(store, run)
+    return f", {duration_range(*left)} left" if left else ""
 
 
 def _words(run: Run) -> str:
@@ -60,10 +68,10 @@ class _Line:
         self._over = sys.stderr.isatty()
         self._last = ""
 
-    def show(self, text: str) -> None:
+    def show(self, text: str, on_a_terminal: str = "") -> None:
         text = plain(text)
         if self._over:
-            typer.echo(f"\r{text[:100]:100}", nl=False, err=True)
+            typer.echo(f"\r{(text + on_a_terminal)[:100]:100}", nl=False, err=True)
         elif _wording(text) != self._last:
             typer.echo(text, err=True)
         self._last = _wording(text)

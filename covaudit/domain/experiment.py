@@ -81,6 +81,9 @@ class Experiment(BaseModel):
                 raise UnknownName(
                     "class", component.label, self.task.labels, f"Task {self.task.name} has no such class or label."
                 )
+        reference = self.training.preparation.match_source
+        if reference and reference not in self.train.sources():
+            raise ValueError(f"training.preparation.match_source: the train mixture draws nothing from '{reference}'")
         missing = [name for name in self.task.classes if not self._is_drawn(name)]
         if missing:
             raise ValueError(
@@ -149,6 +152,7 @@ class Experiment(BaseModel):
         plain = self.model_dump(mode="json", exclude_none=True)
         plain["task"] = self.task.name if self._has_named_task() else plain["task"]
         plain["training"] = self.training.to_plain()
+        plain["sampling"] = [] if self.sampling == Sampling() else plain["sampling"]
         plain = {key: value for key, value in plain.items() if value not in ("", [])}
         return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True))
 

@@ -70,3 +70,19 @@ def interval(low: float, high: float, signed: bool = False) -> str:
 def share(value: float) -> str:
     """Whole per cent; a dash for NaN."""
     return DASH if isnan(value) else f"{100 * value:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """'40 s', '3 min', '2 h 5 min'."""
+    whole = round(seconds)
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def duration_range(low: float, high: float) -> str:
+    """'12–18 min', '40–55 s': one unit for both ends, fit for the larger."""
+    unit, name = (1, "s") if high < 90 else (60, "min") if high < 5400 else (3600, "h")
+    first, last = max(1, round(low / unit)), max(1, round(high / unit))
+    return f"{first} {name}" if first == last else f"{first}–{last} {name}"

@@ -8,6 +8,7 @@ Of a run with several folds each process trains one, and `gather`, which comes l
 import sys
 import time
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
     answered = answer_baselines(samples, pixels.pixels, predictions, classes)
     if experiment.n_folds > 1:
         write_tables(folder, {"baselines.parquet": answered})
-        write_summary(folder, summary | {"seconds": round(time.monotonic() - begun, 1)})
+        write_summary(folder, summary | _took(begun, reporter))
         patiently(partial(results.write_fold, store, run_id, attempt, fold))
         return
 
@@ -75,9 +76,13 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
 
     reporter.stage("writing results")
     reporter.findings(findings)
-    summary["seconds"] = round(time.monotonic() - begun, 1)
+    summary |= _took(begun, reporter)
     outcome = results.Outcome(estimates, confusions, findings, summary)
     patiently(partial(results.write_outcome, store, run_id, attempt, outcome, files))
+
+
+def _took(begun: float, reporter: Reporter) -> dict[str, Any]:
+    return {"seconds": round(time.monotonic() - begun, 1), "stages": reporter.stages()}
 
 
 def work(store: Store, run_id: str, fold: int, attempt: int, device_name: str) -> None:

@@ -76,10 +76,12 @@ class Reporter:
         self._store, self._run_id, self._attempt, self._fold = store, run_id, attempt, fold
         self._begun = time.monotonic()
         self._written = 0.0
+        self._entered: list[tuple[str, float]] = []
 
     def stage(self, name: str) -> Callable[[int, int], None]:
         """Begin a stage; the function that comes back takes (done, total)."""
         self.log(name)
+        self._entered.append((name, time.monotonic()))
         self._write(Progress(stage=name))
 
         def progress(done: int, total: int) -> None:
@@ -89,6 +91,14 @@ class Reporter:
                 self._write(Progress(stage=name, done=done, total=total))
 
         return progress
+
+    def stages(self) -> dict[str, float]:
+        """Seconds of each stage so far, in their order; a stage that was entered twice counts as one."""
+        ends = [*(moment for _, moment in self._entered[1:]), time.monotonic()]
+        spent: dict[str, float] = {}
+        for (name, begun), end in zip(self._entered, ends, strict=True):
+            spent[name] = round(spent.get(name, 0.0) + end - begun, 2)
+        return spent
 
     def log(self, line: str) -> None:
         """One line with the seconds since the start."""

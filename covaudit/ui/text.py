@@ -6,7 +6,7 @@ from math import isnan
 
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.labels import TITLES
-from covaudit.figures.text import DASH, TOO_FEW, share
+from covaudit.figures.text import DASH, TOO_FEW, duration, duration_range, share
 from covaudit.figures.text import number as score
 
 __all__ = [
@@ -55,22 +55,6 @@ def interval(estimate: Estimate) -> str:
 def count(n: int, thing: str) -> str:
     """'1 image', '1,204 images'."""
     return f"{n:,} {thing}{'' if n == 1 else 's'}"
-
-
-def duration(seconds: float) -> str:
-    """'40 s', '3 min', '2 h 5 min'."""
-    whole = round(seconds)
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def duration_range(low: float, high: float) -> str:
-    """'12–18 min', '40–55 s': one unit for both ends, fit for the larger."""
-    unit, name = (1, "s") if high < 90 else (60, "min") if high < 5400 else (3600, "h")
-    first, last = max(1, round(low / unit)), max(1, round(high / unit))
-    return f"{first} {name}" if first == last else f"{first}–{last} {name}"
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -80,6 +80,8 @@ def test_folds_are_counted_by_the_split_or_by_the_sources() -> None:
             YAML + "split: {method: leave-one-source-out}\ntest: [{source: other, label: CVP}]\n",
             "takes its test from the train mixture",
         ),
+        (YAML + "training: {preparation: {match_source: mgc}}\n", "the train mixture draws nothing from 'mgc'"),
+        (YAML + "training: {preparation: {lungs: half}}\n", "training.preparation.lungs: Input should be"),
         ("train: [", "This is not YAML near line"),
         ("- 1", "An experiment is a mapping with name, task and train; this is list."),
         ("name: x\ntask: CL2\ntrain: []\n", "the train mixture is empty"),

@@ -5,6 +5,7 @@ import yaml
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.presets import PRESETS
+from covaudit.domain.protocols import PROTOCOLS
 from covaudit.domain.run import RunState
 from covaudit.store import runs
 
@@ -187,3 +188,49 @@ def test_leakage_blocks_start_until_it_is_accepted_in_writing(filled, open_page,
     next(one for one in app.text_area if one.label == "Leakage accepted because").input("A negative control.").run()
     assert not app.button(key="start").disabled
     assert any("accepted in writing" in warning.value for warning in app.warning)
+
+
+def _by_label(widgets, label: str):
+    return next(one for one in widgets if one.label == label)
+
+
+def _shown(app) -> Experiment:
+    return Experiment.from_yaml(next(code.value for code in app.code if "train:" in code.value))
+
+
+def test_a_protocol_fills_all_its_fields_and_says_what_was_changed(filled, open_page, seen):
+    app = open_page("compose")
+    _by_label(app.selectbox, "Protocol to start from").select("albert-c").run()
+    assert _shown(app).training == PROTOCOLS["albert-c"].training and "All fields are those of albert-c" in seen(app)
+    assert any("copies of each CVP film" in one.value for one in app.warning)
+    _by_label(app.number_input, "Epochs").set_value(3).run()
+    _by_label(app.number_input, "CLAHE clip (0: none)").set_value(2.0).run()
+    training = _shown(app).training
+    assert (training.epochs, training.preparation.clahe_clip, training.protocol) == (3, 2.0, "albert-c")
+    assert "As albert-c, but for: epochs, preparation." in seen(app)
+
+
+def test_every_protocol_passes_through_the_form_unchanged(filled, open_page):
+    """What is pasted is what is started: no field is lost on the way through the widgets."""
+    app = open_page("compose")
+    for name in ("cvrnet-notebook", "albert-b"):
+        changed = yaml.safe_load(_shown(app).to_yaml()) | {"training": PROTOCOLS[name].training.to_plain()}
+        changed["training"]["pretrained"] = "none"
+        changed["training"] |= {"group_dro": True, "balance_sources": True}
+        changed["training"]["preparation"]["lungs"] = "crop"
+        next(area for area in app.text_area if area.label == "Paste YAML").input(yaml.safe_dump(changed)).run()
+        app.button(key="use_yaml").click().run()
+        assert _shown(app) == Experiment.from_plain(changed)
+
+
+def test_the_papers_way_to_divide_is_one_click_away(filled, open_page):
+    app = open_page("compose")
+    _by_label(app.selectbox, "Protocol to start from").select("cvrnet-paper").run()
+    _by_label(app.button, "Divide as the paper did (paper, 5 folds)").click().run()
+    assert (_shown(app).split.method, _shown(app).split.folds) == ("paper", 5)
+
+
+def test_grey_levels_of_a_source_that_is_not_drawn_are_refused(filled, open_page):
+    app = open_page("compose")
+    _by_label(app.text_input, "Match grey levels to source").input("phantom-e").run()
+    assert any("draws nothing from phantom\\-e" in one.value for one in app.error)

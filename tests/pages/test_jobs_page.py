@@ -23,8 +23,8 @@ def test_the_table_says_state_place_and_time_left(filled, made, open_page):
         table.loc[made.running.id, "State"] == "▶ Running"
         and table.loc[made.running.id, "Step"] == "training, 45 of 72"
     )
-    # 3 epochs of 3.0 to 3.4 s are left, and 0.3 x 8 x 3.2 s (or half of that) for what comes after
-    assert table.loc[made.running.id, "Time left"] == "13–18 s"
+    # 3 epochs are left, and 0.5 to 4 for what comes after; the last two took 3.2 and 3.4 s
+    assert table.loc[made.running.id, "Time left"] == "11–24 s"
     assert table.loc[made.failed.id, "State"] == "✕ Failed" and table.loc[made.single.id, "State"] == "✓ Done"
 
 

@@ -63,7 +63,8 @@ def edit_training(base: Draft, sources: tuple[str, ...]) -> tuple[str, Training]
         is_fixed = spec is not None and not spec.has_imagenet_weights
         start = pick(st, "Starts from", _START, base.training.pretrained, "pretrained", disabled=is_fixed)
     with right:
-        training = training_form.edit_training(base, spec, sources)
+        training = training_form.edit_main(base, spec)
+    training = training_form.edit_rest(base, training, sources)
     has_weights = spec is None or spec.has_imagenet_weights
     return str(network), training.model_copy(update={"pretrained": start if has_weights else "none"})
 

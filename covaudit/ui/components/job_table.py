@@ -7,10 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from covaudit.domain.run import Run, RunState
-from covaudit.jobs import submit
-from covaudit.store import Store, artifacts, runs
+from covaudit.jobs import submit, timing
+from covaudit.store import Store, artifacts
 from covaudit.ui import state
-from covaudit.ui.components.progress import share_done, stage_words, time_left
+from covaudit.ui.components.progress import stage_words, time_left
 from covaudit.ui.components.runs import say_dead, state_word
 from covaudit.ui.text import DASH, ago, as_utc, literal, utc_now
 
@@ -55,14 +55,13 @@ def jobs_frame(store: Store, found: Sequence[Run]) -> pd.DataFrame:
 
 def _row(store: Store, run: Run, misses_files: bool) -> dict[str, object]:
     is_active = run.state in (RunState.RUNNING, RunState.CANCELLING)
-    epochs = runs.epochs(store, run.id) if is_active else []
     position = submit.queue_position(store, run.id) if run.state is RunState.QUEUED else None
     return {
         "State": state_word(run, misses_files),
         "Run": literal(run.name),
-        "Done": round(100 * share_done(run, epochs)),
+        "Done": round(100 * timing.share_done(store, run)),
         "Step": f"place {position} in the queue" if position else stage_words(run),
-        "Time left": time_left(run, epochs),
+        "Time left": time_left(store, run),
         "Updated": ago(run.beat, utc_now()) if is_active else DASH,
         "Created": as_utc(run.created),
         "Id": run.id,

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from covaudit.domain.run import EpochRecord, Run, RunState
+from covaudit.domain.run import GATHER, EpochRecord, Fold, Run, RunState
+from covaudit.domain.time_left import TRAINING
 from covaudit.figures.history import history_info, plot_history
-from covaudit.jobs import submit
-from covaudit.store import Store, results, runs
+from covaudit.jobs import submit, timing
+from covaudit.store import Store, artifacts, folds, results, runs
 from covaudit.ui import state
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.runs import say_missing, state_chip
@@ -17,27 +18,12 @@ from covaudit.ui.text import DASH, ago, as_utc, duration, duration_range, litera
 
 LOG_LINES = 200
 _LOG_BYTES = 256 * 1024
-_AFTER_TRAINING = 0.3  # scoring, heat maps and checks, as a share of the training's time; seen on two CPU cores
 
 
-def time_left(run: Run, epochs: Sequence[EpochRecord]) -> str:
-    """A range in words, from the slowest and fastest of the last epochs; a dash while nothing is known."""
-    total = run.experiment.training.epochs
-    if run.state is not RunState.RUNNING or not epochs:
-        return DASH
-    recent = [record.seconds for record in epochs[-5:]]
-    left, after = total - epochs[-1].epoch, _AFTER_TRAINING * total * sum(recent) / len(recent)
-    return duration_range(left * min(recent) + after / 2, left * max(recent) + after)
-
-
-def share_done(run: Run, epochs: Sequence[EpochRecord] = ()) -> float:
-    """How much of a run is done, in [0, 1]: epochs count for most of it."""
-    if run.state is RunState.DONE:
-        return 1.0
-    trained = len(epochs) / run.experiment.training.epochs
-    step = run.progress.done / run.progress.total if run.progress.total else 0.0
-    within = 0.05 * step if not epochs and run.progress.stage != "training" else 0.05
-    return min(0.99, within + 0.75 * trained + (0.2 * step if trained >= 1 else 0.0)) if run.started else 0.0
+def time_left(store: Store, run: Run) -> str:
+    """A range in words; a dash while nothing is known."""
+    left = timing.left(store, run)
+    return duration_range(*left) if left else DASH
 
 
 def stage_words(run: Run) -> str:
@@ -52,21 +38,58 @@ def stage_words(run: Run) -> str:
 
 def show_run(store: Store, run: Run) -> None:
     """Everything about one run, gravest first."""
-    epochs = runs.epochs(store, run.id)
+    jobs = [job for job in folds.listing(store, run.id) if job.number != GATHER]
     st.subheader(md_escape(run.name), anchor=False)
     st.markdown(" · ".join(_facts(run)))
     if not run.state.is_finished:
-        _show_progress(store, run, epochs)
+        _show_progress(store, run)
     if run.state in (RunState.FAILED, RunState.CANCELLED):
         _show_reason(store, run)
     say_missing(store, [run])
     _show_actions(store, run)
-    if epochs:
-        st.markdown("**Learning curves**")
-        figure = plot_history(history_info(epochs))
-        alt = f"Losses and validation balanced accuracy of {len(epochs)} epochs"
-        show_chart(figure, key=f"curves_{run.id}_{run.attempt}", alt=alt)
-    _show_log(results.folder(store, run) / "log.txt", run)
+    fold = _pick_fold(run, jobs) if len(jobs) > 1 else 0
+    _show_curves(run, fold, runs.epochs(store, run.id, fold=fold))
+    _show_log(_log_of(store, run, jobs, fold), run)
+
+
+def _pick_fold(run: Run, jobs: Sequence[Fold]) -> int:
+    """The folds with their states; the one whose curves and log are shown."""
+    st.markdown("**Folds**")
+    at_work = next((job.number for job in jobs if job.state is RunState.RUNNING), 0)
+    words = {job.number: f"{job.number + 1} {fold_words(run, job)}" for job in jobs}
+    chosen = st.pills(
+        "Fold", list(words), format_func=words.__getitem__, default=at_work, required=True, key=f"fold_{run.id}"
+    )
+    return int(chosen or 0)
+
+
+def fold_words(run: Run, job: Fold) -> str:
+    """'✓', '▶ epoch 3 of 8', '◷ waits', literal text."""
+    if job.state is RunState.QUEUED:
+        return "◷ waits"
+    if job.state is not RunState.RUNNING:
+        return {RunState.DONE: "✓", RunState.FAILED: "✕ failed"}.get(job.state, job.state.value)
+    step = job.progress
+    if step.stage != TRAINING or not step.total:
+        return f"▶ {literal(step.stage) or 'starting'}"
+    epochs = run.experiment.training.epochs
+    return f"▶ epoch {min(int(step.done / step.total * epochs) + 1, epochs)} of {epochs}"
+
+
+def _show_curves(run: Run, fold: int, epochs: Sequence[EpochRecord]) -> None:
+    if not epochs:
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("**Learning curves**", width="content")
+        is_log = st.toggle("Logarithmic loss", key="log_loss")
+    figure = plot_history(history_info(epochs), log_loss=is_log)
+    alt = f"Losses and validation balanced accuracy of {len(epochs)} epochs"
+    show_chart(figure, key=f"curves_{run.id}_{run.attempt}_{fold}", alt=alt)
+
+
+def _log_of(store: Store, run: Run, jobs: Sequence[Fold], fold: int) -> Path:
+    attempt = next((job.attempt for job in jobs if job.number == fold), run.attempt)
+    return artifacts.fold_folder(store, run.id, attempt, fold, run.experiment.n_folds) / "log.txt"
 
 
 def _facts(run: Run) -> list[str]:
@@ -82,7 +105,7 @@ def _facts(run: Run) -> list[str]:
     return facts
 
 
-def _show_progress(store: Store, run: Run, epochs: Sequence[EpochRecord]) -> None:
+def _show_progress(store: Store, run: Run) -> None:
     if run.is_stale(utc_now()):
         st.warning(
             f"No sign of life since {ago(run.beat or run.started)}. Its worker may have died or the machine slept; "
@@ -90,8 +113,8 @@ def _show_progress(store: Store, run: Run, epochs: Sequence[EpochRecord]) -> Non
         )
     position = submit.queue_position(store, run.id)
     words = stage_words(run) if position is None else f"waiting, place {position} in the queue"
-    left = time_left(run, epochs)
-    st.progress(share_done(run, epochs), text=md_escape(words) + (f" · {left} left" if left != DASH else ""))
+    left = time_left(store, run)
+    st.progress(timing.share_done(store, run), text=md_escape(words) + (f" · {left} left" if left != DASH else ""))
 
 
 def _show_reason(store: Store, run: Run) -> None:

@@ -10,13 +10,14 @@ from covaudit.domain.run import Run, RunState
 from covaudit.errors import MissingArtifact
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.jobs import demo as jobs_demo
+from covaudit.jobs import timing
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.findings import finding_card
 from covaudit.ui.components.images import alt_of, original_of, overlay_of
 from covaudit.ui.components.links import link_comparison, link_run
-from covaudit.ui.components.progress import share_done, stage_words, time_left
+from covaudit.ui.components.progress import stage_words, time_left
 from covaudit.ui.components.runs import active_runs, state_chip, state_word
 from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import DASH, ago, interval, literal, md_escape, share
@@ -77,10 +78,9 @@ def _pair(demo: Sequence[Run]) -> dict[str, Run]:
 
 
 def _show_progress(store: Store, run: Run) -> None:
-    epochs = runs.epochs(store, run.id)
-    left = time_left(run, epochs)
+    left = time_left(store, run)
     words = f"{md_escape(run.name)}: {md_escape(stage_words(run))}"
-    st.progress(share_done(run, epochs), text=words + (f" · {left} left" if left != DASH else ""))
+    st.progress(timing.share_done(store, run), text=words + (f" · {left} left" if left != DASH else ""))
 
 
 def _show_chapter(store: Store, name: str, run: Run, example: ImageId | None) -> None:

@@ -93,14 +93,17 @@ _WHY = {
 }
 
 
-def edit_training(base: Draft, spec: NetworkSpec | None, sources: tuple[str, ...]) -> Training:
-    """Protocol, main fields, the advanced ones, and what to know before running them."""
-    protocol = _pick_protocol(base.training.protocol)
-    values = _main_fields(base.training, spec)
+def edit_main(base: Draft, spec: NetworkSpec | None) -> Training:
+    """The protocol to start from and the fields that matter most."""
+    _pick_protocol(base.training.protocol)
+    return base.training.model_copy(update=_main_fields(base.training, spec))
+
+
+def edit_rest(base: Draft, now: Training, sources: tuple[str, ...]) -> Training:
+    """All other fields, and what to know before running them."""
     with st.expander("All fields of the protocol", icon=":material/tune:"):
-        values |= _advanced(base.training)
-    training = base.training.model_copy(update=values)
-    _say(training, protocol, sources)
+        training = now.model_copy(update=_advanced(base.training))
+    _say(training, PROTOCOLS.get(base.training.protocol), sources)
     return training
 
 
@@ -114,7 +117,7 @@ def offer_split(protocol: str, split: Split) -> None:
     st.button(words, key=draft.key("paper_split"), on_click=lambda: draft.change({"split": asked}))
 
 
-def _pick_protocol(now: str) -> Protocol | None:
+def _pick_protocol(now: str) -> None:
     names = list(PROTOCOLS) if now in PROTOCOLS else [now, *PROTOCOLS]
     key = draft.key("protocol")
 
@@ -128,7 +131,6 @@ def _pick_protocol(now: str) -> Protocol | None:
         "Protocol to start from", names, names.index(now), key=key, on_change=take_over,
         format_func=lambda name: PROTOCOLS[name].title if name in PROTOCOLS else f"{_OWN}: {literal(name)}",
     )  # fmt: skip
-    return PROTOCOLS.get(now)
 
 
 def _main_fields(base: Training, spec: NetworkSpec | None) -> dict[str, Any]:
@@ -222,8 +224,7 @@ def _field(base: BaseModel, name: str, box: DeltaGenerator, key: str, step: floa
     low, high = _limits(base, name)
     if isinstance(now, int):
         return int(box.number_input(label, int(low), int(high), now, int(step or 1), key=draft.key(key), help=why))
-    shown = "%.2g" if 0 < abs(now) < 1e-3 or name in ("lr", "min_lr", "min_delta") else "%.3f"
-    return float(box.number_input(label, low, high, now, step or 0.01, format=shown, key=draft.key(key), help=why))
+    return float(box.number_input(label, low, high, now, step or 0.01, format="%g", key=draft.key(key), help=why))
 
 
 def _limits(base: BaseModel, name: str) -> tuple[float, float]:
@@ -244,8 +245,9 @@ def _say(training: Training, protocol: Protocol | None, sources: tuple[str, ...]
     if protocol is not None and protocol.differences:
         with st.expander(f"Where paper, code and this program part ({len(protocol.differences)})"):
             st.markdown("\n".join(f"- {md_escape(sentence, 600)}" for sentence in protocol.differences))
-    for sentence in warnings(training, len(sources)):
-        st.warning(md_escape(sentence, 400), icon=":material/warning:")
+    found = warnings(training, len(sources))
+    if found:
+        st.warning("  \n".join(md_escape(sentence, 400) for sentence in found), icon=":material/warning:")
     asked = training.preparation.match_source
     if asked and asked not in sources:
         st.error(f"The train mixture draws nothing from {md_escape(asked)}, to match grey levels to.")
