@@ -1,4 +1,4 @@
-"""python -m covaudit sources scan | check"""
+"""python -m covaudit sources scan, python -m covaudit sources check"""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from covaudit.commands.base import open_store, plain
+from covaudit.commands.base import AsJson, estimate_text, open_store, plain, print_json, print_table
 
 Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="The names of sources.")]
 
@@ -19,7 +19,7 @@ def scan_sources(names: Names) -> None:
     store = open_store()
     for source in [sources.get(store, name) for name in names]:
         try:
-            index = scans.run(store, source, progress_of(source.name))
+            index = scans.scan(store, source, progress_of(source.name))
         except KeyboardInterrupt:
             typer.echo(f"\nEnded. What was found of {plain(source.name)} is kept; the next scan goes on.", err=True)
             raise typer.Exit(130) from None
@@ -41,3 +41,25 @@ def progress_of(name: str) -> Callable[[int, int], None]:
                 typer.echo(f"{plain(name)}: {share} % of {total:,} images" * (not over), err=True)
 
     return tell
+
+
+def check_sources(names: Names, as_json: AsJson = False) -> None:
+    """Say what is wrong with sources, alone and together, and by what they can be told apart."""
+    from covaudit.jobs import scans
+    from covaudit.store import sources
+
+    store = open_store()
+    chosen = [sources.get(store, name) for name in dict.fromkeys(names)]
+    try:
+        report = scans.check(store, chosen, progress_of("checking"))
+    except KeyboardInterrupt:
+        typer.echo("\nEnded. What was found is kept; the next check goes on.", err=True)
+        raise typer.Exit(130) from None
+    if as_json:
+        print_json(report.model_dump(mode="json", by_alias=True))
+        return
+    for one in report.findings:
+        typer.echo(plain(f"{one.severity.upper():8}  {one.title}\n{'':10}{one.detail}"))
+    rows = [(one.metric, one.class_name, one.source or "all", estimate_text(one)) for one in report.predictable]
+    typer.echo("\nWhat metadata alone tell (AUROC, 95 % interval):")
+    print_table(rows, ("TOLD", "WHICH", "WITHIN", "AUROC"))

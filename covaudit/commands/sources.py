@@ -94,7 +94,7 @@ def show_source(name: Name, as_json: AsJson = False) -> None:
     source = sources.get(store, name)
     index = submit.index_of(store, source)
     if index.n_pending and source.path is not None:
-        index = scans.run(store, source, progress_of(source.name))
+        index = scans.scan(store, source, progress_of(source.name))
     counts = {str(label): int(n) for label, n in index.table["label"].value_counts().sort_index().items()}
     shown: dict[str, Any] = source.model_dump() | card_of(source).model_dump(mode="json")
     shown |= {"counts": counts, "n": len(index.table), "patients": int(index.table["patient"].nunique())}

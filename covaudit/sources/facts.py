@@ -20,7 +20,7 @@ _KEPT = 8  # frequencies of each direction
 class Facts(NamedTuple):
     """Of one image file.
 
-    `depth` is bits of each stored value and `channels` how many of them a pixel has. `brightness` and `contrast` are
+    `bit_depth` is bits of each stored value, `channels` how many of them a pixel has. `brightness` and `contrast` are
     mean and standard deviation of the grey levels, in [0, 1]. `sharpness` is the standard deviation of the Laplacian
     at the image's own size, in grey levels: 0 for a flat image. `border` is the share of the image outside the smallest
     box that holds all that is not black. `phash` is the perceptual hash, 16 hexadecimal digits.
@@ -30,7 +30,7 @@ class Facts(NamedTuple):
     width: int
     height: int
     format: str
-    depth: int
+    bit_depth: int
     channels: int
     brightness: float
     contrast: float

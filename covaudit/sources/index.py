@@ -30,7 +30,7 @@ COLUMNS = (
     "height",
     "bytes",
     "format",
-    "depth",
+    "bit_depth",
     "channels",
     "brightness",
     "contrast",
@@ -117,7 +117,7 @@ def _read(source: Source, roots: Iterable[Path]) -> ReaderResult:
 def _with_known_facts(table: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     """Phantoms have hash and size without being drawn."""
     table = table.assign(sha256=drawn["sha256"].to_numpy(), width=phantoms.SIZE, height=phantoms.SIZE)
-    table = table.assign(bytes=0, depth=8, channels=1, format=phantoms.FORMAT, refused="")
+    table = table.assign(bytes=0, bit_depth=8, channels=1, format=phantoms.FORMAT, refused="")
     return table.assign(phash=table["phash"].fillna(""))
 
 

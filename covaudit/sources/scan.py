@@ -20,7 +20,7 @@ from covaudit.sources.readers import phantoms
 
 _STAMP = ("path", "bytes", "mtime_ns")
 _FLOATS = ("brightness", "contrast", "sharpness", "border")
-_NUMBERS = ("bytes", "mtime_ns", "width", "height", "depth", "channels")
+_NUMBERS = ("bytes", "mtime_ns", "width", "height", "bit_depth", "channels")
 _COLUMNS = (*_STAMP, *Facts._fields, "refused")
 _RECIPE = "1"
 """Change it when a fact is computed otherwise: everything is then looked at anew."""

@@ -1,5 +1,6 @@
 """Scans: the whole of a source looked at in another process, watched, cancelled, and taken up again."""
 
+import json
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from PIL import Image
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.source import Source
 from covaudit.errors import BadExperiment, BadState
-from covaudit.jobs import scans, submit
+from covaudit.jobs import errands, scans, submit
 from covaudit.store import sources
 
 
@@ -36,6 +37,10 @@ def few_at_once(monkeypatch):
     submit.forget_indexes()
 
 
+def watch(store, source):
+    return errands.watch(store, scans.scan_of(source))
+
+
 def until(is_so, seconds=60):
     ends = time.monotonic() + seconds
     while not is_so():
@@ -49,7 +54,7 @@ def test_a_page_does_not_wait_for_many_new_images(store, source):
     plain = {"name": "x", "task": "CL2", "train": [{"source": "own", "label": name} for name in ("NOR", "CVP")]}
     with pytest.raises(BadExperiment, match="40 images of source own were not looked at yet"):
         submit.check(store, Experiment.from_plain(plain))
-    scans.run(store, source)
+    scans.scan(store, source)
     submit.forget_indexes()
     assert len(submit.index_of(store, source).table) == 40
     submit.check(store, Experiment.from_plain(plain))
@@ -60,50 +65,51 @@ def test_progress_is_told_and_nothing_is_left_of_it(store, source):
 
     def tell(done, total):
         heard.append((done, total))
-        seen.append(scans.watch(store, source))
+        seen.append(watch(store, source))
 
-    assert scans.watch(store, source) is None
-    scans.run(store, source, tell)
-    assert heard[-1] == (40, 40) and seen[-1] == scans.Scan(40, 40) and seen[0].total == 40
-    assert scans.watch(store, source) is None
+    assert watch(store, source) is None
+    scans.scan(store, source, tell)
+    assert heard[-1] == (40, 40) and seen[-1] == errands.Progress(40, 40) and seen[0].total == 40
+    assert watch(store, source) is None
 
 
 def test_started_in_the_background(store, source):
-    scans.start(store, source)
-    assert scans.watch(store, source) is not None
-    until(lambda: scans.watch(store, source) is None)
+    errands.start(store, scans.scan_of(source))
+    assert watch(store, source) is not None
+    until(lambda: watch(store, source) is None)
     assert submit.index_of(store, source).n_pending == 0
 
 
 def test_one_scan_at_a_time(store, source):
-    with FileLock(scans._file(store, source, ".lock")), pytest.raises(BadState, match="scanned already"):
-        scans.run(store, source)
+    with FileLock(errands._file(store, scans.scan_of(source), ".lock")), pytest.raises(BadState, match="done already"):
+        scans.scan(store, source)
 
 
 def test_cancel_keeps_what_was_found(store, source):
     """The scan of the other process waits at its twelfth image until it is cancelled."""
     code = (
         "import sys, time; from covaudit.settings import Settings; from covaudit.store import Store, sources\n"
-        "from covaudit.jobs import scans\n"
+        "from covaudit.jobs import errands, scans\n"
         "store = Store.open(Settings.from_env())\n"
-        "scans._WRITE_S = 0\n"
+        "errands._WRITE_S = 0\n"
         "def wait(done, total):\n"
         "    if done == 12: time.sleep(60)\n"
-        "try: scans.run(store, sources.get(store, 'own'), wait)\n"
+        "try: scans.scan(store, sources.get(store, 'own'), wait)\n"
         "except KeyboardInterrupt: sys.exit(130)"
     )
     other = subprocess.Popen([sys.executable, "-c", code], env=store.settings.to_env() | {"PATH": ""})
     try:
-        until(lambda: (scans.watch(store, source) or scans.Scan(0, 0)).done == 12)
-        scans.cancel(store, source)
+        until(lambda: (watch(store, source) or errands.Progress(0, 0)).done == 12)
+        errands.cancel(store, scans.scan_of(source))
         assert other.wait(timeout=30) == 130
     finally:
         other.kill()
-    assert scans.watch(store, source) is None
+    assert watch(store, source) is None
     assert submit.index_of(store, source).n_pending == 28 or submit.index_of(store, source).n_pending == 29
 
 
 def test_a_scan_that_was_killed_is_not_waited_for(store, source):
-    scans._write(store, source, scans.Scan(5, 40), 2**22 + 1)
-    assert scans.watch(store, source) is None
-    scans.cancel(store, source)  # no such process: nothing happens
+    content = json.dumps({"done": 5, "total": 40, "pid": 2**22 + 1})
+    errands._file(store, scans.scan_of(source), ".json").write_text(content)
+    assert watch(store, source) is None
+    errands.cancel(store, scans.scan_of(source))  # no such process: nothing happens

@@ -142,7 +142,13 @@ def test_facts_of_a_file(tmp_path, encode):
     (tmp_path / "source/CVP/b.png").write_bytes(encode(np.full((40, 50, 3), 51, np.uint8)))
     table = read_index(Source(name="own", reader="folder", path=str(tmp_path / "source"))).table
     flat, half = table.to_dict("records")
-    assert (half["format"], half["depth"], half["channels"], half["width"], half["height"]) == ("PNG", 16, 1, 50, 40)
+    assert (half["format"], half["bit_depth"], half["channels"], half["width"], half["height"]) == (
+        "PNG",
+        16,
+        1,
+        50,
+        40,
+    )
     assert half["bytes"] == (tmp_path / "source/NOR/a.png").stat().st_size
     mean = (1199 * 200 + 255) / 2000
     assert half["brightness"] == pytest.approx(mean / 255)
