@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from queue import Empty, LifoQueue
 from tempfile import TemporaryFile
 from typing import Any, NamedTuple
@@ -72,11 +73,15 @@ class Decoders:
         self._idle.put(child if child is not None and child.is_alive() else _Child())
 
     def close(self) -> None:
-        """End the children that do nothing."""
-        while not self._idle.empty():
-            child = self._idle.get()
+        """End the children that do nothing; they are started again when they are needed."""
+        idle = []
+        with suppress(Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        for child in idle:
             if child is not None:
                 child.end()
+            self._idle.put(None)
 
 
 class _Child:

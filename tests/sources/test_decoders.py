@@ -94,7 +94,6 @@ def test_a_crash_kills_the_child_alone_and_the_file_is_not_tried_again(own, samp
     assert reason(samples[0]) == "crashed"
     faulty("")
     own.close()
-    own.__init__(2, 10)
     assert reason(samples[0]) == "crashed"  # remembered: no decoder sees it again
     assert children() == []
     assert open_upload(samples[1]).width == 200  # others are served, by a fresh process
@@ -133,11 +132,17 @@ def test_memory_is_limited(own, encode, monkeypatch):
     data = encode(np.zeros((7000, 7000), np.int32), "TIFF")
     assert open_upload(data).width == 7000
     own.close()
-    own.__init__(1, 10)
     code = "import covaudit.sources.decoder_process as p; p.MEMORY_BYTES = 900 * 2**20; p.main()"
     monkeypatch.setattr(decoders, "PROGRAM", ("-c", code))
     assert reason(data) == "out_of_memory"
     assert open_upload(encode(np.eye(64, dtype=np.uint8))).width == 64
+
+
+def test_closed_decoders_open_again(own, samples):
+    for _ in range(3):
+        assert open_upload(samples[0]).width == 70
+        own.close()
+        assert children() == []
 
 
 def test_no_more_than_two_at_once_and_who_waits_too_long_is_told(own, samples):

@@ -11,6 +11,7 @@ from covaudit.domain.labels import TITLES
 from covaudit.domain.source import Source
 from covaudit.errors import BadImage, CovauditError
 from covaudit.explain.overlay import SHOWN_SIZE, png, reduce
+from covaudit.jobs import errands, scans
 from covaudit.sources.catalog import READERS, add_source, card_of
 from covaudit.sources.images import open_thumbnail
 from covaudit.sources.index import SourceIndex
@@ -119,13 +120,13 @@ def _show_montage(source: Source, index: SourceIndex) -> None:
             step = max(1, len(rows) // per_label)
             for row in rows.iloc[::step][:per_label].to_dict("records"):
                 with grid.cell():
-                    _show_thumbnail(source, row)
+                    _show_sample(source, row)
 
 
-def _show_thumbnail(source: Source, row: Mapping[Any, Any]) -> None:
+def _show_sample(source: Source, row: Mapping[Any, Any]) -> None:
     label = literal(row["label"], 30)
     try:
-        image = _thumbnail(str(row["path"]), str(row["sha256"]))
+        image = thumbnail(str(row["path"]), str(row["sha256"]))
     except BadImage as error:
         st.error(md_escape(error, 300), icon=":material/broken_image:")
         return
@@ -135,7 +136,8 @@ def _show_thumbnail(source: Source, row: Mapping[Any, Any]) -> None:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def _thumbnail(path: str, sha256: str) -> bytes:
+def thumbnail(path: str, sha256: str) -> bytes:
+    """A small PNG of a file or phantom; `sha256` makes it another where the content is another. Raises BadImage."""
     if path.startswith(SCHEME):
         return png(reduce(open_radiograph({"path": path, "mask_path": None}).pixels))
     return png(open_thumbnail(Path(path), SHOWN_SIZE))
@@ -169,6 +171,11 @@ def show_form(store: Store) -> None:
             _add(store, name, path, None if reader == _AUTO else reader, columns)
 
 
+def _how_many(index: SourceIndex) -> str:
+    pending = f", {index.n_pending:,} more to be looked at" if index.n_pending else ""
+    return f"{count(len(index.table), 'image')}{pending}"
+
+
 def _add(store: Store, name: str, path: str, reader: str | None, columns: Mapping[str, str]) -> None:
     if not name.strip() or not path.strip():
         show_error("A source needs a name and a folder. Fill in both.")
@@ -179,6 +186,8 @@ def _add(store: Store, name: str, path: str, reader: str | None, columns: Mappin
         sources.add(store, source)
         state.forget_indexes()
         index = state.source_index(store, source)
-        st.toast(f"{md_escape(source.name)} was added: {count(len(index.table), 'image')}.", icon=":material/check:")
+        if index.n_pending:
+            errands.start(store, scans.scan_of(source))
+        st.toast(f"{md_escape(source.name)} was added: {_how_many(index)}.", icon=":material/check:")
         st.session_state[_ADDED] = source.name
         st.rerun()
