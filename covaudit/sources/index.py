@@ -83,7 +83,8 @@ def read_index(
     table = known.merge(facts, on="path", how="left" if is_drawn else "inner")
     if is_drawn:
         table = _with_known_facts(table, found.table)
-    table = table.assign(source=source.name).sort_values("image_id", kind="stable", ignore_index=True)
+    table = table.assign(source=source.name)
+    table = table if is_drawn else table.sort_values("image_id", kind="stable", ignore_index=True)
     usable, refused = (table[has].reset_index(drop=True) for has in (table["refused"] == "", table["refused"] != ""))
     dropped.update(f"refused: {_first_words(reason)}" for reason in refused["refused"])
     return SourceIndex(

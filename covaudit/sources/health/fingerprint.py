@@ -13,10 +13,10 @@ from covaudit.sources.health.material import Material
 from covaudit.sources.health.report import Fingerprint
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_APART = 0.95
+_APART = 0.88
 """Probability that an image of one source lies beyond one of another, from which on a fact tells them apart."""
 _UNLIKE = 0.6
-_KIND = 0.9
+_NEARLY_ALL, _FEW = 0.9, 0.25
 
 
 class Fact(NamedTuple):
@@ -62,7 +62,7 @@ def tell_apart(prints: Sequence[Fingerprint]) -> Iterator[AuditFinding]:
 
 
 def _facts(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns source, kind and `FACTS`; facts that are unknown (of phantoms not yet drawn) are NaN."""
+    """Columns source, kind, size and `FACTS`; facts that are unknown (of phantoms not yet drawn) are NaN."""
     sides = table[["width", "height"]]
     colour = np.where(table["channels"] > 1, "colour", "grey")
     depth = table["bit_depth"].astype(str)
@@ -70,6 +70,7 @@ def _facts(table: pd.DataFrame) -> pd.DataFrame:
         {
             "source": table["source"],
             "kind": table["format"] + ", " + depth + " bit, " + colour,
+            "size": table["width"].astype(str) + " × " + table["height"].astype(str),
             "side": sides.max(axis=1).astype(float),
             "aspect": table["width"] / table["height"],
             "density": (table["bytes"] / (table["width"] * table["height"])).replace(0.0, np.nan),
@@ -90,8 +91,14 @@ def _fingerprint(name: str, facts: pd.DataFrame) -> Fingerprint:
         spread={fact: tuple(own[fact].quantile(list(QUANTILES))) for fact in FACTS if own[fact].notna().any()},
         kinds=kinds,
         unlikeness=float(np.mean(known)) if known else 0.0,
-        reasons=(*_reasons(own, others, apart), *_kind_reasons(kinds, others)) if others else (),
+        reasons=_all_reasons(own, others, apart, kinds) if others else (),
     )
+
+
+def _all_reasons(
+    own: pd.DataFrame, others: Sequence[pd.DataFrame], apart: Mapping[str, float], kinds: Mapping[str, float]
+) -> tuple[str, ...]:
+    return (*_size_reasons(own, others), *_reasons(own, others, apart), *_kind_reasons(kinds, others))
 
 
 def _apart(own: pd.Series, others: Sequence[pd.Series]) -> float:
@@ -123,8 +130,17 @@ def _reasons(own: pd.DataFrame, others: Sequence[pd.DataFrame], apart: Mapping[s
 def _kind_reasons(kinds: Mapping[str, float], others: Sequence[pd.DataFrame]) -> Iterator[str]:
     kind, share = next(iter(kinds.items()))
     elsewhere = float(np.mean([(rows["kind"] == kind).mean() for rows in others]))
-    if share >= _KIND and elsewhere <= 1 - _KIND:
+    if share >= _NEARLY_ALL and elsewhere <= _FEW:
         yield f"{kind} ({100 * share:.0f} % of its files; others {100 * elsewhere:.0f} %)"
+
+
+def _size_reasons(own: pd.DataFrame, others: Sequence[pd.DataFrame]) -> Iterator[str]:
+    """One size that nearly all its images have and few of the others."""
+    counts = own["size"].value_counts(normalize=True)
+    elsewhere = float(np.mean([(rows["size"] == counts.index[0]).mean() for rows in others]))
+    if counts.iloc[0] >= _NEARLY_ALL and elsewhere <= _FEW:
+        every = "every image is" if counts.iloc[0] == 1 else f"{100 * counts.iloc[0]:.0f} % of the images are"
+        yield f"{every} {counts.index[0]} pixels (others {100 * elsewhere:.0f} %)"
 
 
 def _medians(one: Fingerprint) -> dict[str, float]:
