@@ -1,13 +1,17 @@
 """Compose: counts and warnings follow the grid, YAML goes out and in, Start queues once."""
 
+import json
+
 import pytest
 import yaml
+from sqlalchemy import update
 
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.presets import PRESETS
 from covaudit.domain.protocols import PROTOCOLS
 from covaudit.domain.run import RunState
-from covaudit.store import runs
+from covaudit.store import runs, schema
+from covaudit.ui.text import duration_range
 
 GRID_TRAIN, GRID_TEST = 0, 1
 
@@ -234,3 +238,18 @@ def test_grey_levels_of_a_source_that_is_not_drawn_are_refused(filled, open_page
     app = open_page("compose")
     _by_label(app.text_input, "Match grey levels to source").input("phantom-e").run()
     assert any("draws nothing from phantom\\-e" in one.value for one in app.error)
+
+
+def test_what_it_will_take_is_said_before_the_start(filled, made, open_page, seen):
+    # 480 images to train on and 200 to test on; the finished runs of these tests do not say what they took
+    assert "680 images, 12 epochs. How long that takes is known once" in seen(open_page("compose", copy=made.single.id))
+
+
+def test_what_it_will_take_is_told_from_a_run_like_it(filled, made, open_page, seen):
+    then = {"seconds": 408.0, "counts": [{"n": 340}], "parameters": 232_000}
+    with filled.engine.begin() as connection:
+        connection.execute(update(schema.run).values(summary=json.dumps(then), digests="{}"))
+    n_epochs = len(runs.epochs(filled, made.balanced.id))
+    words = seen(open_page("compose", copy=made.single.id))
+    middle = 408 / 340 / n_epochs * 680 * 12
+    assert f"680 images, 12 epochs: about {duration_range(0.6 * middle, 1.6 * middle)} and 24 MB" in words

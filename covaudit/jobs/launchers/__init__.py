@@ -1,8 +1,8 @@
-"""How the process of an attempt is started: a launcher is a function, and there is one small file for each kind."""
+"""How the process of an attempt is started; one small file for each kind of launcher."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 
 class Attempt(NamedTuple):
@@ -27,3 +27,16 @@ class Launcher(Protocol):
     """
 
     def __call__(self, attempt: Attempt, is_wanted: Callable[[], bool]) -> int | None: ...
+
+
+@runtime_checkable
+class Outliving(Launcher, Protocol):
+    """A launcher whose processes live on when the worker dies: called again for the same attempt it waits for them."""
+
+    def is_alive(self, attempt: Attempt) -> bool:
+        """Whether the attempt's process waits or runs somewhere."""
+        ...
+
+    def stop(self, attempt: Attempt) -> None:
+        """End the attempt's process, if there is one."""
+        ...

@@ -36,25 +36,35 @@ def build_ray(settings: Settings, address: str = "", command: Sequence[str] = EX
         raise CovauditError(
             f"No Ray cluster answers at {address or DASHBOARD}. Start one, or set COVAUDIT_LAUNCHER=ray:http://HOST:8265."
         ) from error
-    return partial(_launch, settings, client, tuple(command))
+    return _Ray(settings, client, tuple(command))
 
 
-def _launch(
-    settings: Settings,
-    client: "JobSubmissionClient",
-    command: Sequence[str],
-    attempt: Attempt,
-    is_wanted: Callable[[], bool],
-) -> int | None:
-    name = "-".join(("covaudit", *attempt.arguments))
-    if _status(client, name) is None:
-        client.submit_job(
-            entrypoint=shell_line(settings, command, attempt),
-            submission_id=name,
-            entrypoint_num_cpus=1,
-            entrypoint_num_gpus=0 if attempt.device == "cpu" else 1,
-        )
-    return follow(attempt, partial(_is_over, client, name), partial(client.stop_job, name), is_wanted)
+class _Ray:
+    def __init__(self, settings: Settings, client: "JobSubmissionClient", command: Sequence[str]) -> None:
+        self._settings, self._client, self._command = settings, client, command
+
+    def __call__(self, attempt: Attempt, is_wanted: Callable[[], bool]) -> int | None:
+        if _status(self._client, _name(attempt)) is None:
+            self._client.submit_job(
+                entrypoint=shell_line(self._settings, self._command, attempt),
+                submission_id=_name(attempt),
+                entrypoint_num_cpus=1,
+                entrypoint_num_gpus=0 if attempt.device == "cpu" else 1,
+            )
+        is_over = partial(_is_over, self._client, _name(attempt))
+        return follow(attempt, is_over, partial(self.stop, attempt), is_wanted)
+
+    def is_alive(self, attempt: Attempt) -> bool:
+        name = _name(attempt)
+        return _status(self._client, name) is not None and not _is_over(self._client, name)
+
+    def stop(self, attempt: Attempt) -> None:
+        if self.is_alive(attempt):
+            self._client.stop_job(_name(attempt))
+
+
+def _name(attempt: Attempt) -> str:
+    return "-".join(("covaudit", *attempt.arguments))
 
 
 def _is_over(client: "JobSubmissionClient", name: str) -> bool:

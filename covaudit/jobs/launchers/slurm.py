@@ -40,7 +40,7 @@ def build_slurm(
         submitit.AutoExecutor(folder=settings.workspace, cluster=cluster or "slurm")
     except RuntimeError as error:
         raise CovauditError("There is no Slurm here (no sbatch). Run the worker where jobs are submitted.") from error
-    return partial(_launch, settings, parameters, tuple(command), cluster or "slurm")
+    return _Slurm(settings, parameters, tuple(command), cluster or "slurm")
 
 
 def parse_options(options: str) -> dict[str, Any]:
@@ -58,20 +58,33 @@ def parse_options(options: str) -> dict[str, Any]:
     return found
 
 
-def _launch(
-    settings: Settings,
-    parameters: Mapping[str, Any],
-    command: Sequence[str],
-    cluster: str,
-    attempt: Attempt,
-    is_wanted: Callable[[], bool],
-) -> int | None:
-    folder = attempt.folder / "slurm"
-    job = _attached(folder) if cluster == "slurm" else None
-    if job is None:
-        job = _submit(shell_line(settings, command, attempt), parameters, cluster, attempt, folder)
-        write_whole(folder / "job_id", job.job_id.encode())
-    return follow(attempt, partial(job.done, force_check=True), partial(job.cancel, check=False), is_wanted)
+class _Slurm:
+    def __init__(self, settings: Settings, parameters: Mapping[str, Any], command: Sequence[str], cluster: str) -> None:
+        self._settings, self._parameters, self._command, self._cluster = settings, parameters, command, cluster
+
+    def __call__(self, attempt: Attempt, is_wanted: Callable[[], bool]) -> int | None:
+        job = self._attached(attempt)
+        if job is None:
+            line = shell_line(self._settings, self._command, attempt)
+            job = _submit(line, self._parameters, self._cluster, attempt)
+            write_whole(_folder(attempt) / "job_id", job.job_id.encode())
+        return follow(attempt, partial(job.done, force_check=True), partial(job.cancel, check=False), is_wanted)
+
+    def is_alive(self, attempt: Attempt) -> bool:
+        job = self._attached(attempt)
+        return job is not None and not job.done(force_check=True)
+
+    def stop(self, attempt: Attempt) -> None:
+        job = self._attached(attempt)
+        if job is not None:
+            job.cancel(check=False)
+
+    def _attached(self, attempt: Attempt) -> "submitit.Job[Any] | None":
+        return _attached(_folder(attempt)) if self._cluster == "slurm" else None
+
+
+def _folder(attempt: Attempt) -> Path:
+    return attempt.folder / "slurm"
 
 
 def _attached(folder: Path) -> "submitit.Job[Any] | None":
@@ -84,12 +97,10 @@ def _attached(folder: Path) -> "submitit.Job[Any] | None":
         return None
 
 
-def _submit(
-    line: str, parameters: Mapping[str, Any], cluster: str, attempt: Attempt, folder: Path
-) -> "submitit.Job[Any]":
+def _submit(line: str, parameters: Mapping[str, Any], cluster: str, attempt: Attempt) -> "submitit.Job[Any]":
     import submitit
 
-    executor = submitit.AutoExecutor(folder=folder, cluster=cluster)
+    executor = submitit.AutoExecutor(folder=_folder(attempt), cluster=cluster)
     gpus = {} if attempt.device == "cpu" else {"gpus_per_node": 1}
     executor.update_parameters(name=f"covaudit-{attempt.run_id}", **parameters, **gpus)
     return executor.submit(submitit.helpers.CommandFunction(["sh", "-c", line], verbose=False))

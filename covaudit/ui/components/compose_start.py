@@ -5,14 +5,14 @@ import streamlit as st
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.presets import PRESETS
 from covaudit.errors import CovauditError
-from covaudit.jobs import submit
+from covaudit.jobs import submit, timing
 from covaudit.store import Store, runs
 from covaudit.ui import draft, state
 from covaudit.ui.components.exports import download
 from covaudit.ui.components.plan import show_plan
 from covaudit.ui.draft import Draft
 from covaudit.ui.errors import show_error, shown_errors
-from covaudit.ui.text import md_escape
+from covaudit.ui.text import count, duration_range, md_escape
 
 _PRESET = "compose_preset"
 
@@ -60,12 +60,29 @@ def show_start(store: Store, now: Draft) -> None:
         return
     if not experiment.test:
         st.info("Without an external test nothing can be said about sources that the network has not seen.")
+    st.markdown(cost_words(store, experiment))
     if st.button("Start", type="primary", icon=":material/play_arrow:", key="start"):
         with shown_errors():
             submitted = submit.submit(store, experiment)
             if not submitted.created:
                 st.toast("This experiment has a run already; here it is.", icon=":material/info:")
             st.switch_page("pages/jobs.py", query_params={state.RUN: submitted.run_id})
+
+
+def cost_words(store: Store, experiment: Experiment) -> str:
+    """What the run would take, from the last one of its network and image size on this machine."""
+    tables = state.index_tables(store)
+    trained, tested = (
+        sum(state.used_cells(mixture, experiment.task, tables).values())
+        for mixture in (experiment.train, experiment.test)
+    )
+    internal = round(trained * experiment.split.internal)
+    cost = timing.expected(store, experiment, trained + tested, tested + internal)
+    used = f"{count(trained + tested, 'image')}, {count(experiment.training.epochs * experiment.n_folds, 'epoch')}"
+    if cost is None:
+        return f"{used}. How long that takes is known once a run of this network and image size is done here."
+    space = f"{max(1, round(cost.bytes / 1e6)):,} MB"
+    return f"{used}: about {duration_range(*cost.time)} and {space}, going by the last such run here."
 
 
 def show_yaml(now: Draft) -> None:
