@@ -22,6 +22,7 @@ from covaudit.commands import (
     trash,
 )
 from covaudit.commands.base import FAILED, build_app, plain
+from covaudit.commands.reproduce import reproduce
 
 app = build_app(
     "CovAudit: is this chest-image classifier reading the disease, or the data set it came from?\n\n"
@@ -46,6 +47,7 @@ app.command("resume")(runs.resume_run)
 app.command("priority", context_settings={"ignore_unknown_options": True})(runs.prioritise_run)  # -5 is no option
 app.command("delete")(trash.delete_run)
 app.add_typer(trash.app, name="trash")
+app.command("reproduce")(reproduce)
 app.command("predict")(predict.predict)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)

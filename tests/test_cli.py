@@ -32,7 +32,7 @@ COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
     "protocols list", "protocols show", "run",
     "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "compare", "backup", "restore",
-    "export", "import", "delete", "trash", "trash list", "trash restore", "trash empty",
+    "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore", "trash empty",
     "worker", "doctor",
 )  # fmt: skip
 YAML = """

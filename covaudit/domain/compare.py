@@ -7,7 +7,7 @@ from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.mixture import Mixture
 
-_NAMES_ONLY = ("name", "notes")
+_NAMES_ONLY = ("name", "notes", "repeat_of")
 
 
 class Difference(NamedTuple):

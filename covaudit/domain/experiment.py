@@ -39,6 +39,7 @@ class Explanation(BaseModel):
 _LATER: tuple[tuple[tuple[str, ...], Any], ...] = (
     (("acknowledged",), ""),
     (("sampling",), Sampling().model_dump(mode="json")),
+    (("repeat_of",), ""),
     (("split", "folds"), 1),
     (("task", "vectors"), None),
     *((("training", name), default) for name, default in later_defaults().items()),
@@ -71,6 +72,8 @@ class Experiment(BaseModel):
     notes: str = Field(default="", max_length=4000)
     acknowledged: str = Field(default="", max_length=2000)
     """Why patients or images on both sides of the split are accepted, in the person's own words."""
+    repeat_of: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
+    """The id of the run that this one repeats, to see whether the same comes out."""
 
     @model_validator(mode="after")
     def _labels_fit_the_task(self) -> Self:

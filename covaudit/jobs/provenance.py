@@ -1,8 +1,6 @@
 """What must be kept with a run so that another person can judge and repeat it."""
 
 import hashlib
-import platform
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +8,19 @@ import pandas as pd
 import torch
 from torch import nn
 
-from covaudit import INTENDED_USE, __version__
+from covaudit import INTENDED_USE
 from covaudit.domain.experiment import Experiment
+from covaudit.jobs.environment import environment
 from covaudit.training.network_file import NetworkFile
 from covaudit.training.pace import pace_of
 from models.pretrained import record_weights
 from models.registry import spec_of
 
-_PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "captum",
-    "numpy",
-    "pandas",
-    "pillow",
-    "opencv-python-headless",
-    "scikit-learn",
-)
+
+def digest_of(samples: pd.DataFrame) -> str:
+    """One SHA-256 for all images of a run: of the sorted lines 'split sha256', whatever their names."""
+    lines = sorted(samples["split"].astype(str) + " " + samples["sha256"].astype(str))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def initial_weights(experiment: Experiment, folder: Path | None) -> list[dict[str, str]]:
@@ -42,7 +35,6 @@ def provenance(
 ) -> dict[str, Any]:  # fmt: skip
     """Plain JSON: counts of what was used and left out, hashes, versions, device."""
     counts = samples.groupby(["split", "source", "class_name"]).size()
-    used = "\n".join(sorted(samples["split"] + " " + samples["sha256"]))
     return {
         "intended_use": INTENDED_USE,
         "counts": [
@@ -50,14 +42,11 @@ def provenance(
             for (split, source, name), n in counts.items()
         ],
         "dropped": dropped,
-        "samples_sha256": hashlib.sha256(used.encode()).hexdigest(),
+        "samples_sha256": digest_of(samples),
         "initialisation": "ImageNet" if experiment.training.pretrained == "imagenet" else "random",
         "parameters": sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
         "heat_map": {"method": described.cam_method, "layer": described.cam_layer, "cells": described.cam_cells},
-        "device": str(device),
         "number_format": pace_of(network, device).name,
-        "threads": torch.get_num_threads(),
-        "covaudit": __version__,
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in _PACKAGES},
+        "seed": experiment.seed,
+        **environment(device),
     }

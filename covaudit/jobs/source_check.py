@@ -1,0 +1,104 @@
+"""Whether the images that a run drew are still what they were."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from covaudit.domain.run import Run
+from covaudit.errors import CovauditError, clip
+from covaudit.store import Store, artifacts, results
+from covaudit.store import sources as source_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FROZEN = ConfigDict(frozen=True)
+_NAMED = 10
+_IMAGE = ["source", "image_id"]
+
+
+class SourceCheck(BaseModel):
+    """What is not as it was when the run drew its images, which are named source/image."""
+
+    model_config = _FROZEN
+
+    n: int
+    absent: dict[str, str] = {}
+    """Sources that cannot be read, with the reason."""
+    missing: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    drawn_otherwise: int = 0
+    """Images that the same experiment would draw, or put on another side of the split, where the run did not."""
+
+    @property
+    def is_same(self) -> bool:
+        return not (self.absent or self.missing or self.changed or self.drawn_otherwise)
+
+    def words(self) -> Iterator[str]:
+        """A sentence for each thing that is not as it was."""
+        for name, reason in self.absent.items():
+            yield f"Source {clip(name)} cannot be read: {reason}"
+        for what, names in (("missing", self.missing), ("changed", self.changed)):
+            if names:
+                more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+                verb = "is" if len(names) == 1 else "are"
+                yield f"{len(names)} of {self.n} images {verb} {what}: {', '.join(map(clip, names[:_NAMED]))}{more}."
+        if self.drawn_otherwise:
+            yield f"{self.drawn_otherwise} images would be drawn otherwise: the sources hold other images than then."
+
+
+def check_sources(store: Store, run: Run) -> SourceCheck:
+    """Hash every image that the run drew, and draw again. Raises `MissingArtifact` without the run's samples."""
+    from covaudit.sources.index import read_index
+
+    drawn = results.samples(store, run)
+    tables: dict[str, Any] = {}
+    absent: dict[str, str] = {}
+    for name in dict.fromkeys(drawn["source"].astype(str)):
+        try:
+            source = source_table.get(store, name)
+            tables[name] = read_index(source, store.index_cache, store.settings.roots).table
+        except CovauditError as error:
+            absent[name] = str(error)
+    missing, changed = [], []
+    for name, table in tables.items():
+        now = table.set_index("image_id")
+        for row in drawn[drawn["source"] == name].drop_duplicates("image_id").to_dict("records"):
+            title = f"{name}/{row['image_id']}"
+            if row["image_id"] not in now.index:
+                missing.append(title)
+            elif _hash_now(now.loc[row["image_id"]]) != row["sha256"]:
+                changed.append(title)
+    otherwise = 0 if absent or missing or changed else _drawn_otherwise(store, run, drawn, tables)
+    n = len(drawn.drop_duplicates(_IMAGE))
+    return SourceCheck(n=n, absent=absent, missing=tuple(missing), changed=tuple(changed), drawn_otherwise=otherwise)
+
+
+def _hash_now(row: "pd.Series[Any]") -> str:
+    """From the bytes themselves: the index trusts a file whose size and time of change are as before."""
+    path = Path(str(row["path"]))
+    try:
+        return artifacts.sha256_of(path) if path.is_file() else str(row["sha256"])
+    except OSError:
+        return ""
+
+
+def _drawn_otherwise(store: Store, run: Run, drawn: "pd.DataFrame", tables: "Mapping[str, pd.DataFrame]") -> int:
+    from covaudit.sources.duplicates import families
+    from covaudit.sources.sampling import choose
+
+    folds = range(run.experiment.n_folds) if "fold" in drawn.columns else [0]
+    again: set[tuple[Any, ...]] = set()
+    try:
+        tables = families(dict(tables), store.index_cache)
+        for fold in folds:
+            table = choose(run.experiment, tables, fold).table
+            again |= set(zip(table["source"], table["image_id"], table["split"], strict=True))
+    except CovauditError:
+        return len(drawn)
+    then = set(zip(drawn["source"], drawn["image_id"], drawn["split"], strict=True))
+    unreadable = {row[:2] for row in then if row[2] == "dropped"}  # drawn, and then not opened: no longer in a split
+    odd = {row[:2] for row in again ^ then} - unreadable
+    return len(odd)
