@@ -35,13 +35,14 @@ def differences(experiments: Sequence[Experiment]) -> list[Difference]:
 
     Names and notes are left out, and so is the order of a mixture's components: they change no result.
     """
-    flat = [dict(_flat(experiment)) for experiment in experiments]
+    flat = [dict(flat_keys(experiment)) for experiment in experiments]
     keys = dict.fromkeys(key for one in flat for key in one)
     rows = [Difference(key, tuple(one.get(key) for one in flat)) for key in keys]
     return [row for row in rows if len(set(row.values)) > 1]
 
 
-def _flat(experiment: Experiment) -> Iterator[tuple[str, str]]:
+def flat_keys(experiment: Experiment) -> Iterator[tuple[str, str]]:
+    """What is asked as keys and values in words, such as training.lr or `train[phantom-a, CVP]`."""
     plain = experiment.model_dump(mode="json", exclude={"train", "test", *_NAMES_ONLY})
     yield "task.name", experiment.task.name
     task = plain.pop("task")
