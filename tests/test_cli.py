@@ -426,8 +426,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
                 probabilities=np.array([1 - share, share], dtype=np.float32),
                 predicted="CVP" if share > 0.5 else "NCV",
                 heatmap=np.zeros((4, 4), dtype=np.uint8),
+                view=pixels,
             )
-            for (name, _), share in zip(images, shares, strict=True)
+            for (name, pixels), share in zip(images, shares, strict=True)
         ]
 
     fake = SimpleNamespace(predict_images=predict_images)

@@ -55,11 +55,11 @@ def _predictions(
             continue
         from covaudit.explain.predict_image import predict_images
 
-        for (path, pixels), found in zip(opened, predict_images(folder, opened, device), strict=True):
+        for (path, _), found in zip(opened, predict_images(folder, opened, device), strict=True):
             row: dict[str, Any] = {"image": path, "predicted": found.predicted}
             row["probabilities"] = {c: float(p) for c, p in zip(found.classes, found.probabilities, strict=True)}
             if heatmap is not None:
-                row["heatmap"] = str(_write_overlay(heatmap, Path(path).stem, taken, pixels, found.heatmap))
+                row["heatmap"] = str(_write_overlay(heatmap, Path(path).stem, taken, found.view, found.heatmap))
             yield row
 
 

@@ -85,6 +85,11 @@ class Preparation(BaseModel):
     lungs: Literal["as they are", "crop", "mask"] = "as they are"
     match_source: str = Field(default="", max_length=80)
 
+    @property
+    def is_cropped(self) -> bool:
+        """Whether the network sees a part of the film only."""
+        return bool(self.crop_start or self.crop_end or self.remove_borders or self.lungs != "as they are")
+
 
 class Training(BaseModel):
     """The training protocol; every field is visible and changeable in Compose.

@@ -19,13 +19,18 @@ from covaudit.training.prepare import prepare
 
 
 class ImagePrediction(NamedTuple):
-    """`probabilities` (K,) in the order of `classes`; `heatmap` (s, s) explains the likeliest."""
+    """`probabilities` (K,) in the order of `classes`; `heatmap` (s, s) is of the likeliest class, `explained`.
+
+    It lies on `view`: the image itself, or what the network was given where that is a part of it.
+    """
 
     name: str
     classes: tuple[str, ...]
     probabilities: NDArray[np.float32]
     predicted: str
     heatmap: NDArray[np.uint8]
+    explained: str
+    view: NDArray[np.uint8]
 
 
 def predict_images(
@@ -47,10 +52,13 @@ def predict_images(
     found = probabilities(predict_logits(network, pixels, rows, chosen), described.is_multi_label)
     answers = name_answers(found, described.classes, described.is_multi_label)
     targets = found.argmax(axis=1)
+    views = pixels if described.preparation.is_cropped else [image for _, image in images]
     maps = draw_heatmaps(network, described, pixels, rows, targets, chosen)
     return [
-        ImagePrediction(name, described.classes, row, answer, heatmap)
-        for (name, _), row, answer, heatmap in zip(images, found, answers, maps, strict=True)
+        ImagePrediction(name, described.classes, row, answer, heatmap, described.classes[int(target)], view)
+        for (name, _), row, answer, heatmap, target, view in zip(
+            images, found, answers, maps, targets, views, strict=True
+        )
     ]
 
 

@@ -112,9 +112,10 @@ def _show_card(image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePredic
     shown = reduce(pixels, SHOWN_SIDE)
     seen.image(grey_png(shown), width="stretch", output_format="PNG", alt=f"Radiograph {name}")
     seen.text(f"{pixels.shape[1]} × {pixels.shape[0]} pixels")
-    overlay = overlay_png(shown, answer.heatmap, ALPHA)
-    drawn.image(overlay, width="stretch", output_format="PNG", alt=f"Heat map of {literal(answer.predicted)} on {name}")
-    drawn.text(f"Heat map of {literal(answer.predicted, 20)}")
+    where = "" if answer.view.shape == pixels.shape else ", on the part of the film that the network was given"
+    overlay = overlay_png(reduce(answer.view, SHOWN_SIDE), answer.heatmap, ALPHA)
+    drawn.image(overlay, width="stretch", output_format="PNG", alt=f"Heat map of {literal(answer.explained)} on {name}")
+    drawn.text(f"Heat map of {literal(answer.explained, 20)}{where}")
     with numbers:
         title = TITLES.get(answer.predicted, answer.predicted)
         st.markdown(f"The network says **{md_escape(title)}**")

@@ -143,8 +143,8 @@ def network(monkeypatch):
 
     def predict(store, run, named):
         heat = np.eye(7, dtype=np.uint8) * 255
-        answer = SimpleNamespace(classes=("NCV", "CVP"), probabilities=[0.25, 0.75], predicted="CVP", heatmap=heat)
-        return [answer] * len(named)
+        said = {"classes": ("NCV", "CVP"), "probabilities": [0.25, 0.75], "predicted": "CVP", "explained": "CVP"}
+        return [SimpleNamespace(**said, heatmap=heat, view=image) for _, image in named]
 
     monkeypatch.setattr(prediction, "_predict", predict)
 

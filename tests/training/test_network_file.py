@@ -50,6 +50,7 @@ def test_an_upload_is_answered_as_in_the_run(
     # As an upload: no marker mask of the source's.
     films = [(row["image_id"], open_radiograph(row).pixels) for row in table.to_dict("records")]
     answers = predict_images(tmp_path, films, "cpu")
+    assert all((answer.view.shape == (128, 128)) is preparation.is_cropped for answer in answers)
     if not preparation.inpaint_markers:  # there the source knew its markers, and an upload's are found
         np.testing.assert_allclose([answer.probabilities for answer in answers], found, atol=1e-6)
     else:
