@@ -5,7 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: help run test test-slow test-faults check lint demo screenshots clean
+.PHONY: help run test test-slow test-faults check lint demo bench screenshots clean
 
 help:
 	@echo "make run          install and start CovAudit on http://127.0.0.1:$(PORT)"
@@ -14,6 +14,7 @@ help:
 	@echo "make test-faults  kill, starve and cut off runs, workers, app and database; prints what survived"
 	@echo "make check        the tests without a browser"
 	@echo "make demo         the demo on the command line"
+	@echo "make bench        speed and memory, measured here (some minutes)"
 	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
 
 run: $(VENV)/installed
@@ -38,6 +39,9 @@ test-slow: $(VENV)/installed-dev
 
 test-faults: $(VENV)/installed-dev
 	COVAUDIT_FAULTS=full $(BIN)/pytest tests/faults
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks
 
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python tests/browser/screenshots.py

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from models.specs import HALF, IMAGENET, Backbone, NetworkSpec, Normalisation, Printed
+from models.specs import GREY, HALF, IMAGENET, Backbone, NetworkSpec, Normalisation, Printed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -257,12 +257,14 @@ def _probe(timm_name: str) -> NetworkSpec:
 def build_network(
     name: str, n_classes: int, in_chans: int = 1, *, image_size: int | None = None,
     pretrained: Literal["none", "imagenet"] = "none", weights: Path | None = None,
+    levels: Normalisation | None = GREY,
 ) -> nn.Module:  # fmt: skip
     """A network that maps (N, in_chans, H, W) to logits (N, n_classes), in training as in evaluation.
 
     `image_size` is the side H = W, the network's native size if left out. DarkCovidNet and CoroNet flatten their maps
     and take images of that side only; the others take any that the spec allows. `weights` is a folder with files of
-    ImageNet weights, looked into before anything is downloaded.
+    ImageNet weights, looked into before anything is downloaded; they are fitted to images of these `levels`, or with
+    None left as published.
 
     Raises:
         KeyError: there is no such network.
@@ -279,5 +281,5 @@ def build_network(
     if pretrained == "imagenet":
         from models.weights import load_backbones
 
-        load_backbones(network, spec, weights)
+        load_backbones(network, spec, weights, levels)
     return network

@@ -14,14 +14,19 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from models.pretrained import WeightsError, fetch_weights
-from models.specs import GREY, Backbone, NetworkSpec
+from models.specs import GREY, Backbone, NetworkSpec, Normalisation
 
 _READER = Path(__file__).with_name("read_pickle.py")
 _READER_SECONDS = 180
 
 
-def load_backbones(network: nn.Module, spec: NetworkSpec, folder: Path | None) -> None:
+def load_backbones(
+    network: nn.Module, spec: NetworkSpec, folder: Path | None, levels: Normalisation | None = GREY
+) -> None:
     """Put the ImageNet weights of every backbone of `spec` into `network`; heads stay as they are.
+
+    `levels` is how the images are normalised that the network will be given; its first layers are fitted to that. None
+    leaves their weights as published, whatever they are given.
 
     Raises:
         WeightsError: a file is not there, cannot be read safely, or is not of that backbone.
@@ -31,7 +36,7 @@ def load_backbones(network: nn.Module, spec: NetworkSpec, folder: Path | None) -
     for backbone in spec.backbones:
         path = fetch_weights(backbone, folder)
         content = read_state(path)
-        fit_backbone(network.get_submodule(backbone.module), backbone, content, path.name)
+        fit_backbone(network.get_submodule(backbone.module), backbone, content, path.name, levels)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -57,7 +62,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         return _read_safetensors(target)
 
 
-def fit_backbone(part: nn.Module, backbone: Backbone, content: Mapping[str, Tensor], file: str) -> None:
+def fit_backbone(
+    part: nn.Module, backbone: Backbone, content: Mapping[str, Tensor], file: str, levels: Normalisation | None = GREY
+) -> None:
     """Copy `content` into `part`, all but the classifier. Raises `WeightsError` that names what does not fit."""
     published: Any = timm.get_pretrained_cfg(backbone.timm_name)
     own = part.state_dict()
@@ -71,9 +78,10 @@ def fit_backbone(part: nn.Module, backbone: Backbone, content: Mapping[str, Tens
         )
     state = {name: found[name].to(own[name].dtype) for name in wanted}
     first = f"{published.first_conv}.weight"
+    fitted = levels or Normalisation(published.mean, published.std)
     # The shift first: it needs the three channels.
-    shift = _shift(state[first], published.mean, published.std)
-    state[first] = _fit_channels(state[first], own[first].shape[1], published.std)
+    shift = _shift(state[first], fitted, published.mean, published.std)
+    state[first] = _fit_channels(state[first], own[first].shape[1], fitted, published.std)
     wrong = [name for name in wanted if state[name].shape != own[name].shape]
     if wrong:
         name = wrong[0]
@@ -85,20 +93,20 @@ def fit_backbone(part: nn.Module, backbone: Backbone, content: Mapping[str, Tens
     _apply_shift(part, published.first_conv, shift)
 
 
-def _fit_channels(weight: Tensor, in_chans: int, spread: tuple[float, ...]) -> Tensor:
-    """The first convolution for grey levels as the product brings them: rescaled from the weights' own spread, and
+def _fit_channels(weight: Tensor, in_chans: int, levels: Normalisation, spread: tuple[float, ...]) -> Tensor:
+    """The first convolution for images of other levels: rescaled from the weights' own spread, and
     for one channel summed over the three, which all are the same grey."""
     if weight.ndim != 4 or weight.shape[1] != len(spread):
         return weight
-    scaled = weight * (torch.tensor(GREY.spread) / torch.tensor(spread)).to(weight).view(1, -1, 1, 1)
+    scaled = weight * (torch.tensor(levels.spread) / torch.tensor(spread)).to(weight).view(1, -1, 1, 1)
     return scaled.sum(dim=1, keepdim=True) if in_chans == 1 else scaled
 
 
-def _shift(weight: Tensor, mean: tuple[float, ...], spread: tuple[float, ...]) -> Tensor:
-    """(outputs,) what the first convolution's output is off by, for the mean that the product subtracts is another."""
+def _shift(weight: Tensor, levels: Normalisation, mean: tuple[float, ...], spread: tuple[float, ...]) -> Tensor:
+    """(outputs,) what the first convolution's output is off by, for another mean is subtracted from the images."""
     if weight.ndim != 4 or weight.shape[1] != len(spread):
         return torch.zeros(len(weight))
-    offsets = (torch.tensor(GREY.mean) - torch.tensor(mean)) / torch.tensor(spread)
+    offsets = (torch.tensor(levels.mean) - torch.tensor(mean)) / torch.tensor(spread)
     return (weight.sum(dim=(-2, -1)) * offsets.to(weight)).sum(dim=1)
 
 

@@ -39,6 +39,7 @@ from covaudit.training.pixels import PixelSet, build_pixels, reference_recipe
 from covaudit.training.predict import name_answers, predict_logits, probabilities
 from covaudit.training.prepare import Recipe
 from models.registry import build_network
+from models.specs import GREY
 
 EXPLAINED = ("internal", "external")
 
@@ -132,6 +133,7 @@ def train(
     network = build_network(
         experiment.network, len(task.classes), image_size=experiment.training.image_size,
         pretrained=experiment.training.pretrained, weights=store.settings.weights,
+        levels=GREY if experiment.training.intensity == "standard" else None,
     ).to(device)  # fmt: skip
     feed(network, experiment.training.intensity)
     targets = truth(samples, task) if task.is_multi_label else truth(samples, task).argmax(axis=1)

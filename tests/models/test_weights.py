@@ -108,6 +108,14 @@ def test_another_mean_moves_the_bias_or_the_batch_norm() -> None:
     torch.testing.assert_close(own.bn1.running_mean, content["bn1.running_mean"] - shift)
 
 
+def test_protocols_that_feed_raw_levels_get_the_weights_as_published(tmp_path: Path) -> None:
+    trained = published("resnet18")
+    save(trained, tmp_path / "resnet18.safetensors")
+    network = build_network("resnet18", 2, 3, pretrained="imagenet", weights=tmp_path, levels=None)
+    assert torch.equal(network.conv1.weight, trained.conv1.weight)
+    assert torch.equal(network.bn1.running_mean, trained.bn1.running_mean)
+
+
 def test_cvrnet_takes_the_weights_of_both_branches(tmp_path: Path) -> None:
     resnet, xception = published("resnet50"), published("legacy_xception", seed=2)
     save(resnet, tmp_path / "resnet50.safetensors")

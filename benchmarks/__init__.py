@@ -1,0 +1,1 @@
+"""What is measured of speed and memory, one file a table. `python -m benchmarks` prints them."""
