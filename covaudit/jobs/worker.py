@@ -20,7 +20,7 @@ from covaudit.domain.run import GATHER, Run, RunState
 from covaudit.errors import BadState, clip
 from covaudit.jobs import autostart, devices, engine, upkeep
 from covaudit.jobs.endings import GPU_LOST, is_gpu_lost, reason_of
-from covaudit.jobs.launchers import Attempt, Launcher
+from covaudit.jobs.launchers import Attempt, Launcher, Outliving
 from covaudit.jobs.launchers.choose import choose
 from covaudit.jobs.launchers.local import GRACE_S
 from covaudit.jobs.load import measure
@@ -144,7 +144,9 @@ class Worker:
 
     def _work(self, run_id: str, fold: int, ticket: str) -> None:
         device = "cpu" if fold == GATHER else self.device
-        attempt = self._insist(partial(folds.claim, self.store, run_id, device, ticket, fold))
+        attempt = self._insist(partial(self._left_running, run_id, fold, ticket, device))
+        if attempt is None:
+            attempt = self._insist(partial(folds.claim, self.store, run_id, device, ticket, fold))
         if attempt is None:
             return
         job = Job(run_id, fold, attempt)
@@ -164,11 +166,27 @@ class Worker:
 
     def _carry_out(self, job: "Job", device: str) -> None:
         run = self._insist(partial(runs.get, self.store, job.run_id))
-        folder = artifacts.fold_folder(self.store, run.id, job.attempt, job.fold, run.experiment.n_folds)
-        folder.mkdir(parents=True, exist_ok=True)
-        attempt = Attempt(run.id, job.attempt, folder, device, job.fold)
+        attempt = self._attempt(run, job.fold, job.attempt, device)
+        attempt.folder.mkdir(parents=True, exist_ok=True)
+        if isinstance(self._launch, Outliving):
+            for number in range(1, job.attempt):  # of a worker that is lost: nothing may run twice
+                self._launch.stop(self._attempt(run, job.fold, number, device))
         code = self._launch(attempt, lambda: self._is_wanted(job))
-        self._insist(partial(self._conclude, job, run, code, folder))
+        self._insist(partial(self._conclude, job, run, code, attempt.folder))
+
+    def _left_running(self, run_id: str, fold: int, ticket: str, device: str) -> int | None:
+        """The attempt that this worker began in a cluster before it died, where it lives on."""
+        if not isinstance(self._launch, Outliving):
+            return None
+        job = folds.get(self.store, run_id, fold)
+        if job.state is not RunState.RUNNING or folds.ticket(self.store, run_id, fold) != ticket:
+            return None
+        attempt = self._attempt(runs.get(self.store, run_id), fold, job.attempt, device)
+        return job.attempt if self._launch.is_alive(attempt) else None
+
+    def _attempt(self, run: Run, fold: int, number: int, device: str) -> Attempt:
+        folder = artifacts.fold_folder(self.store, run.id, number, fold, run.experiment.n_folds)
+        return Attempt(run.id, number, folder, device, fold)
 
     def _conclude(self, job: "Job", run: Run, code: int | None, folder: Path) -> None:
         """Write how an attempt ended that wrote no results itself. A GPU that was lost gets a second chance."""
