@@ -3,7 +3,7 @@
 import streamlit as st
 
 from covaudit.ui import draft, state
-from covaudit.ui.components import compose_form, compose_start, split_form
+from covaudit.ui.components import compose_form, compose_start, presets, split_form
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.mixture_editor import edit_mixture
 from covaudit.ui.draft import Draft
@@ -12,7 +12,7 @@ store = state.enter_page()
 title("Compose", "Draw each class from the sources of your choice, train on one mixture, and test on another.")
 compose_start.take_over(store)
 draft.resume()
-compose_start.pick_start()
+presets.pick_start(store)
 
 base = draft.base()
 name, task, notes = compose_form.edit_question(base)

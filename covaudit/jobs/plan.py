@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from covaudit.sources.leakage import Leakage
 
 _KEPT = 24
+_WITH_FAMILIES = 20_000  # images; of more, near duplicates are looked for when the run begins, not while a page waits
 _MATTERS = ("task", "train", "test", "sampling", "split", "seed")
 
 
@@ -30,6 +31,7 @@ _plans: "dict[str, tuple[tuple[pd.DataFrame, ...], Plan]]" = {}
 def plan(store: Store, experiment: Experiment, fold: int = 0) -> Plan:
     """The plan of one fold. Raises `CovauditError` where the experiment cannot be run; leakage is told, not refused."""
     from covaudit.jobs.submit import index_of
+    from covaudit.sources.duplicates import families
     from covaudit.sources.leakage import find_leakage
     from covaudit.sources.sampling import choose
     from covaudit.store import sources as source_table
@@ -40,7 +42,8 @@ def plan(store: Store, experiment: Experiment, fold: int = 0) -> Plan:
     made_from, found = _plans.get(key, ((), None))
     if found is not None and len(made_from) == len(tables) and all(map(_is, made_from, tables.values())):
         return found
-    samples = choose(experiment, tables, fold)
+    few = sum(map(len, tables.values())) <= _WITH_FAMILIES
+    samples = choose(experiment, families(tables, store.index_cache) if few else tables, fold)
     cells = samples.table.value_counts(["split", "class_name"]).items()
     counts = {(str(split), str(name)): int(n) for (split, name), n in cells}
     found = Plan(counts, samples.dropped, find_leakage(samples.table))

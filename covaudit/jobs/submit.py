@@ -45,7 +45,6 @@ def check(store: Store, experiment: Experiment) -> None:
     """Whether the experiment can be run here. Raises `CovauditError` for the first thing that is wrong."""
     from covaudit.sources.leakage import check_leakage
 
-    _check_network(store, experiment)
     known = {source.name: source for source in source_table.listing(store)}
     for component in (*experiment.train.components(), *experiment.test.components()):
         if component.source not in known:
@@ -58,6 +57,7 @@ def check(store: Store, experiment: Experiment) -> None:
                 f"page Sources, or with 'python -m covaudit sources scan {clip(component.source)}'."
             )
         _check_label(component, index.table)
+    _check_network(store, experiment)
     check_leakage(experiment, plan(store, experiment).leakage)
 
 

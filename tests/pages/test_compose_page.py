@@ -79,8 +79,13 @@ def test_a_preset_replaces_all_fields(filled, open_page):
 
 def test_a_preset_whose_sources_are_not_here_says_which(filled, open_page):
     app = open_page("compose")
-    app.selectbox(key="compose_preset").select(PRESETS["cxr-single-cl2"].name).run()
+    box = app.selectbox(key="compose_preset")
+    box.select(next(option for option in box.options if option.startswith(PRESETS["cxr-single-cl2"].name))).run()
     assert any("cxri" in error.value for error in app.error) and app.button(key="start").disabled
+    assert any("needs cxri, cidc" in option for option in box.options)
+    assert any("sources get cxri" in warning.value.replace("\\", "") for warning in app.warning)
+    printed = next(one.value for one in app.dataframe if "Printed" in one.value.columns)
+    assert printed["Printed"].tolist() == [5856, 500] and printed["Here"].tolist() == [0, 0]
 
 
 def test_another_task_keeps_what_it_can(filled, open_page):

@@ -3,7 +3,6 @@
 import streamlit as st
 
 from covaudit.domain.experiment import Experiment
-from covaudit.domain.presets import PRESETS
 from covaudit.errors import CovauditError
 from covaudit.jobs import submit, timing
 from covaudit.store import Store, runs
@@ -13,8 +12,6 @@ from covaudit.ui.components.plan import show_plan
 from covaudit.ui.draft import Draft
 from covaudit.ui.errors import show_error, shown_errors
 from covaudit.ui.text import count, duration_range, md_escape
-
-_PRESET = "compose_preset"
 
 
 def take_over(store: Store) -> None:
@@ -27,25 +24,6 @@ def take_over(store: Store) -> None:
         run = runs.get(store, asked)
         draft.start_from(Draft.of(run.experiment))
         st.toast(f"Copied from {md_escape(run.name)}. Change what you like.", icon=":material/content_copy:")
-
-
-def pick_start() -> None:
-    """A preset to begin with; choosing one replaces all fields."""
-    st.selectbox(
-        "Start from a preset",
-        list(PRESETS),
-        index=None,
-        placeholder="Replaces all fields below",
-        format_func=lambda name: PRESETS[name].name,
-        key=_PRESET,
-        on_change=_apply_preset,
-    )
-
-
-def _apply_preset() -> None:
-    name = st.session_state[_PRESET]
-    if name in PRESETS:
-        draft.start_from(Draft.of(PRESETS[name]))
 
 
 def show_start(store: Store, now: Draft) -> None:
