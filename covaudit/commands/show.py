@@ -87,6 +87,8 @@ def show_head(run: "Run") -> None:
     seconds = (run.finished - run.started).total_seconds() if run.finished and run.started else None
     if seconds is not None:
         typer.echo(f"{seconds:.0f} s on {run.device}, network {run.experiment.network}, seed {run.experiment.seed}")
+    if run.experiment.acknowledged:
+        typer.echo(plain(f"Leakage was accepted in writing: {run.experiment.acknowledged}"))
 
 
 def _show_estimates(estimates: list[Any]) -> None:

@@ -18,7 +18,7 @@ from covaudit.ui.mixture_grid import HAS, SOURCE, Cells, build_grid, read_grid, 
 from covaudit.ui.text import confounding_words, count, literal, md_escape, score
 
 _TITLES = {
-    "train": ("Train mixture", "split by patient into train, validation and internal test"),
+    "train": ("Train mixture", "divided into train, validation and internal test as the split below says"),
     "test": ("External test mixture", "not trained on; take sources that the train mixture does not use"),
 }
 

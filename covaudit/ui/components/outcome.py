@@ -23,7 +23,7 @@ from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import run_key
 from covaudit.ui.components.links import link_run
 from covaudit.ui.errors import shown_errors
-from covaudit.ui.text import count, literal
+from covaudit.ui.text import count, literal, md_escape
 
 TESTS = ("internal", "external")
 
@@ -117,6 +117,9 @@ def show_used(store: Store, run: Run) -> None:
             f"{count(len(table), 'image')} of {count(table.groupby('source')['patient'].nunique().sum(), 'patient')}."
         )
     summary = results.summary(store, run.id)
+    if run.experiment.acknowledged:
+        words = f"Leakage was accepted in writing: {run.experiment.acknowledged}"
+        st.warning(md_escape(words, 2100), icon=":material/group:")
     for reason, n in summary.get("dropped", {}).items():
         st.text(f"Left out: {n:,} × {literal(reason, 200)}")
     with st.expander("The experiment as YAML", icon=":material/code:"):

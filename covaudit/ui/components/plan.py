@@ -24,7 +24,8 @@ def show_plan(store: Store, experiment: Experiment) -> None:
         title = "What it is run on" if n_folds == 1 else f"What the first of {n_folds} folds is run on"
         st.markdown(f"**{title}**")
         frame = plan_frame(found, experiment)
-        st.dataframe(frame, hide_index=True, alt="Images of each split and class")
+        numbers = {str(name): st.column_config.NumberColumn(format="localized") for name in frame.columns[1:]}
+        st.dataframe(frame, hide_index=True, column_config=numbers, alt="Images of each split and class")
         if found.dropped:
             with st.expander(f"Left out: {count(sum(found.dropped.values()), 'image')}"):
                 rows = [{"Reason": literal(reason, 200), "Images": n} for reason, n in found.dropped.items()]

@@ -13,6 +13,7 @@ from covaudit.ui.draft import Draft
 from covaudit.ui.text import md_escape
 
 _PRESET = "compose_preset"
+_NUMBERS = ("Printed", "Here", "Test images here")
 
 
 def pick_start(store: Store) -> None:
@@ -47,6 +48,7 @@ def _show_printed(store: Store, name: str) -> None:
     with st.expander(f"{setup.title}: as printed, and what is here", icon=":material/article:", expanded=True):
         st.dataframe(
             pd.DataFrame([_row(store, one) for one in setup.classes]), hide_index=True,
+            column_config={name: st.column_config.NumberColumn(format="localized") for name in _NUMBERS},
             alt="Printed sizes of each class beside the images that are here",
         )  # fmt: skip
         if setup.reported:
