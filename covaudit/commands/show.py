@@ -7,6 +7,7 @@ import typer
 
 from covaudit import INTENDED_USE
 from covaudit.commands.base import AsJson, RunId, estimate_text, open_store, plain, print_json, print_table
+from covaudit.commands.pairs import paired_with_first, show_paired
 from covaudit.errors import CovauditError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def compare_runs(
     compared = [runs.get(store, run_id) for run_id in run_ids]
     changed = differences([run.experiment for run in compared])
     metrics = side_by_side([results.estimates(store, run.id) for run in compared], overall=not as_json)
+    pairs = paired_with_first(store, compared)
     if as_json:
         plain_metrics = [row._asdict() | {"estimates": _plain_estimates(row.estimates)} for row in metrics]
         for row in plain_metrics:
@@ -63,6 +65,7 @@ def compare_runs(
                 "runs": [plain_run(run) for run in compared],
                 "differences": [row._asdict() for row in changed],
                 "metrics": plain_metrics,
+                "paired": pairs,
             }
         )
         return
@@ -76,6 +79,7 @@ def compare_runs(
         typer.echo("\nMetrics of all sources and classes together, with 95 % intervals")
         header = ("SPLIT", "METRIC", *(run.id for run in compared))
         print_table([(row.split, row.metric, *map(estimate_text, row.estimates)) for row in metrics], header)
+    show_paired(pairs)
     typer.echo(f"\n{INTENDED_USE}")
 
 

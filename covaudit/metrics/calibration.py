@@ -42,11 +42,30 @@ class Bins(NamedTuple):
         place = np.clip(np.ceil(confidence * N_BINS).astype(int) - 1, 0, N_BINS - 1)
         return cls(np.eye(N_BINS, dtype=np.float32)[place], confidence, answers.predicted == answers.truth)
 
-    def ece(self, weights: Weights) -> Floats:
-        """Expected calibration error (R,): the distance between confidence and accuracy of a bin, averaged over the
-        images (Guo et al. 2017)."""
-        excess = weights.astype(np.float64) @ (self.member * (self.confidence - self.right)[:, None])
-        return divide(np.abs(excess).sum(axis=1), weights.sum(axis=1, dtype=np.float64))
+    @property
+    def excess(self) -> Floats:
+        """Confidence over rightness (N, B) of each image, in its bin's column."""
+        return np.asarray(self.member * (self.confidence - self.right)[:, None], dtype=np.float64)
+
+
+class Losses(NamedTuple):
+    """What is averaged over the images: `columns` (N, 2 + B) hold Brier score, log loss, and the bins' excess."""
+
+    columns: Floats
+
+    @classmethod
+    def of(cls, answers: Answers) -> "Losses":
+        return cls(np.column_stack([squared_distance(answers), surprise(answers), Bins.of(answers).excess]))
+
+    def means(self, weights: Weights) -> tuple[Floats, Floats, Floats]:
+        """Brier, log loss and expected calibration error (R,) for weights (R, N).
+
+        The calibration error is the distance between confidence and accuracy of a bin, averaged over the images (Guo et
+        al. 2017). All in one product: turning the weights into float64 costs more than multiplying them.
+        """
+        exact = weights.astype(np.float64)
+        sums, total = exact @ self.columns, exact.sum(axis=1)
+        return divide(sums[:, 0], total), divide(sums[:, 1], total), divide(np.abs(sums[:, 2:]).sum(axis=1), total)
 
 
 class ReliabilityBin(NamedTuple):

@@ -15,7 +15,8 @@ N_RESAMPLES = 2_000
 MIN_DEFINED = 0.9
 """A bootstrap in which fewer resamples than this share are defined says too little (a class of one or two patients)."""
 
-_BLOCK = 2_000_000
+_BLOCK = 300_000
+"""Weights at once: what a processor's cache holds, twice as fast as what it does not."""
 
 
 class Interval(NamedTuple):
@@ -48,13 +49,18 @@ def square_and_add(value: float, parts: list[tuple[float, float, Interval]], met
     return Interval(value - sqrt(sum(d * d for d in down)), value + sqrt(sum(u * u for u in up)), method)
 
 
+def block_rows(n: int) -> int:
+    """How many resamples of n images are measured at once."""
+    return max(1, _BLOCK // n)
+
+
 def patient_weights(patient: NDArray[np.intp], n_resamples: int, rng: np.random.Generator) -> Iterator[Weights]:
     """Weights (r, N) in blocks, `n_resamples` rows in all: how often each image is in a resample of whole patients.
 
     A resample draws as many patients as there are, with replacement; an image weighs what its patient weighs.
     """
     n_patients = int(patient.max()) + 1
-    block = max(1, _BLOCK // len(patient))
+    block = block_rows(len(patient))
     for start in range(0, n_resamples, block):
         rows = min(block, n_resamples - start)
         drawn = rng.integers(n_patients, size=(rows, n_patients))

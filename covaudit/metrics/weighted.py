@@ -10,8 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from covaudit.metrics.answers import Answers
-from covaudit.metrics.calibration import Bins, squared_distance, surprise
-from covaudit.metrics.counts import averages, divide, of_classes, of_matrix
+from covaudit.metrics.calibration import Losses
+from covaudit.metrics.counts import averages, of_classes, of_matrix
 from covaudit.metrics.keys import ALIASES, Floats, Key, Weights
 from covaudit.metrics.ranking import Ranking
 
@@ -31,15 +31,14 @@ def meter(answers: Answers, is_ranked: bool = True) -> Measure:
         index: Ranking.of(answers.probability[:, index], answers.truth == index)
         for index in (present if is_ranked and finite and len(present) > 1 else [])
     }
-    losses = _losses(answers) if finite else {}
+    losses = Losses.of(answers) if finite else None
 
     def measure(weights: Weights) -> dict[Key, Floats]:
         counts = (weights @ cells).reshape(-1, answers.n_classes, answers.n_classes).astype(np.float64)
         found = from_counts(counts, present, _ranked(rankings, weights, answers.n_classes))
         undefined = np.full(len(weights), np.nan)
-        for metric in ("brier", "log_loss", "ece"):
-            found[Key(metric)] = losses[metric](weights) if metric in losses else undefined
-        return found
+        means = losses.means(weights) if losses else (undefined,) * 3
+        return found | {Key(name): mean for name, mean in zip(("brier", "log_loss", "ece"), means, strict=True)}
 
     return measure
 
@@ -63,12 +62,3 @@ def _ranked(rankings: dict[int, Ranking], weights: Weights, n_classes: int) -> d
     for index, ranking in rankings.items():
         table["auroc"][:, index], table["auprc"][:, index] = ranking.areas(weights)
     return table
-
-
-def _losses(answers: Answers) -> dict[str, Callable[[Weights], Floats]]:
-    squares, surprises = squared_distance(answers), surprise(answers)
-    return {
-        "brier": lambda weights: divide(weights @ squares, weights.sum(axis=1, dtype=np.float64)),
-        "log_loss": lambda weights: divide(weights @ surprises, weights.sum(axis=1, dtype=np.float64)),
-        "ece": Bins.of(answers).ece,
-    }

@@ -9,6 +9,7 @@ from sklearn.metrics import f1_score, roc_auc_score
 
 from covaudit.metrics.answers import Answers
 from covaudit.metrics.collapsed import auroc_interval
+from covaudit.metrics.delong import area_of, delong_interval
 from covaudit.metrics.intervals import (
     Interval,
     bootstrap,
@@ -154,8 +155,9 @@ def test_coverage(images, n):
     rng = np.random.default_rng(12)
     large = study(rng, 400_000 // images * images)
     truth = {key: value[0] for key, value in meter(large)(np.ones((1, large.n), dtype=np.float32)).items()}
-    keys = [Key(metric) for metric in ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "brier")]
-    hits = dict.fromkeys([*keys, "wilson"], 0)
+    metrics = ("accuracy", "balanced_accuracy", "macro_f1", "auroc", "brier", "auprc", "mcc", "kappa", "log_loss")
+    keys = [Key(metric) for metric in metrics]
+    hits = dict.fromkeys([*keys, "wilson", "delong", "delong of a class"], 0)
     trials = 400
     for _ in range(trials):
         answers = study(rng, n)
@@ -163,6 +165,9 @@ def test_coverage(images, n):
         for key in keys:
             found = percentile(resampled[key], "")
             hits[key] += found.low <= truth[key] <= found.high
+        for name, index in (("delong", None), ("delong of a class", 1)):
+            area = delong_interval(area_of(answers, index))
+            hits[name] += area.low <= truth[Key("auroc", index)] <= area.high
         found = wilson(float(np.mean(answers.truth == answers.predicted)), n)
         hits["wilson"] += found.low <= truth[Key("accuracy")] <= found.high
     if images > 1:
