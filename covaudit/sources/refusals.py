@@ -29,6 +29,7 @@ REASONS: Mapping[str, str] = {
     "too_slow": "Decoding took too long and was stopped. Save it as PNG, or try again when the machine is less busy.",
     "out_of_memory": "Decoding needs more memory than it is given. Save the image as 8-bit grey PNG.",
     "crashed": "The decoder broke down over this file; nothing else was touched. Save the image again as PNG.",
+    "no_lungs": "Where the lungs are is neither known nor found. Leave the lungs as they are in the protocol.",
     "busy": "Too many images are being opened at this moment. Try again in a minute.",
     "dicom_bare": "This looks like DICOM without its file header. Save it as a DICOM file (Part 10).",
     "dicom_deflated": "Deflated DICOM is not read, for a small file may hide a huge one. Save it uncompressed.",

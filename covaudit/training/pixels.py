@@ -138,9 +138,10 @@ def _fill(
 def _open(row: Mapping[Any, Any], recipe: Recipe, find_lungs: FindLungs | None) -> Prepared | str:
     try:
         film = open_radiograph(row)
+        film = change(film, row["copy"]) if row["copy"] else film
+        return prepare(_with_lungs(film, recipe, find_lungs), recipe)
     except BadImage as error:
         return str(error)
-    return prepare(_with_lungs(change(film, row["copy"]) if row["copy"] else film, recipe, find_lungs), recipe)
 
 
 def _with_lungs(film: Radiograph, recipe: Recipe, find_lungs: FindLungs | None) -> Radiograph:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from covaudit.domain.regions import LESION, LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 from covaudit.domain.training import Preparation
-from covaudit.errors import JobFailed
 from covaudit.sources.radiograph import Radiograph
+from covaudit.sources.refusals import refuse
 from covaudit.training.clean import crop, inpaint_markers, remove_borders
 
 Bytes = NDArray[np.uint8]
@@ -51,7 +51,7 @@ def prepare(radiograph: Radiograph, recipe: Recipe) -> Prepared:
     """Clean, crop, scale and level an image, in this order; masks move with it.
 
     Raises:
-        JobFailed: the recipe needs the lungs and nobody says where they are.
+        BadImage: the recipe needs the lungs and nobody says where they are.
     """
     asked = recipe.preparation
     film = remove_borders(radiograph) if asked.remove_borders else radiograph
@@ -120,10 +120,7 @@ def _crop_edges(film: Radiograph, start: int, end: int) -> Radiograph:
 def _crop_lungs(film: Radiograph) -> Radiograph:
     """The lungs' bounding box with a margin."""
     if film.lung_mask is None or not film.lung_mask.any():
-        raise JobFailed(
-            "A lung crop or mask needs to know where the lungs are, and for at least one image neither its source nor "
-            "the lung finder says so. Leave the lungs as they are, or take only sources with lung masks."
-        )
+        raise refuse("no_lungs")
     rows, columns = (np.flatnonzero(film.lung_mask.any(axis=axis)) for axis in (1, 0))
     margin = round(_MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
     height, width = film.pixels.shape

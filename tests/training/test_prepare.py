@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from covaudit.domain.training import Preparation
-from covaudit.errors import JobFailed
+from covaudit.errors import BadImage, JobFailed
 from covaudit.sources.radiograph import Radiograph, open_radiograph
 from covaudit.sources.readers import phantoms
 from covaudit.training.clean import find_markers, inpaint_markers, remove_borders
@@ -112,8 +112,20 @@ def test_a_lung_mask_leaves_nothing_but_lungs_and_a_crop_their_box() -> None:
 
 def test_lungs_that_nobody_knows_are_said() -> None:
     film = Radiograph(np.full((64, 64), 90, np.uint8))
-    with pytest.raises(JobFailed, match="needs to know where the lungs are"):
+    with pytest.raises(BadImage, match="Where the lungs are is neither known nor found"):
         prepare(film, Recipe(64, Preparation(lungs="crop")))
+
+
+def test_a_film_whose_lungs_are_not_found_is_left_out_of_the_run_and_stops_no_other(tmp_path: Any) -> None:
+    rows = []
+    for number, level in enumerate((60, 120)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((64, 64), level, np.uint8))
+        rows.append({"source": "s", "image_id": str(number), "path": str(tmp_path / f"{number}.png"),
+                     "mask_path": None, "sha256": str(number)})  # fmt: skip
+    finder = lambda film: np.ones((64, 64), bool) if film[0, 0] > 100 else None  # noqa: E731
+    found = build_pixels(pd.DataFrame(rows), Recipe(64, Preparation(lungs="mask")), tmp_path, find_lungs=finder)
+    assert list(found.unreadable) == [0] and "lungs" in found.unreadable[0]
+    assert (found.pixels[1] == 120).all()
 
 
 def test_lungs_are_asked_for_where_the_source_does_not_say(tmp_path: Any) -> None:
