@@ -472,7 +472,7 @@ def test_the_doctor_looks_and_says(call: Callable[..., Any]) -> None:
     told = json.loads(call("doctor", "--json").stdout)
     assert told["ok"] is True
     found = {check["name"]: check["detail"] for check in told["checks"]}
-    assert {"torch", "dbos", "devices", "workspace", "free space", "database", "workers"} <= set(found)
+    assert {"torch", "dbos", "devices", "workspace", "free space", "database", "backups", "workers"} <= set(found)
     assert "0 runs, 5 sources" in found["database"]
 
 

@@ -134,10 +134,13 @@ def _places() -> Iterator[Check]:
 def _database(store: "Store") -> Iterator[Check]:
     from datetime import UTC, datetime
 
-    from covaudit.store import runs, sources, workers
+    from covaudit.store import backup, runs, sources, workers
 
     kind = store.engine.dialect.name
     made = f"SQLite {sqlite3.sqlite_version}" if kind == "sqlite" else kind
     yield Check("database", True, f"{made}, {runs.count(store)} runs, {len(sources.listing(store))} sources")
+    kept = backup.listing(store.workspace)
+    newest = f"{len(kept)}, the newest of {kept[0].made:%Y-%m-%d %H:%M} UTC" if kept else "none yet; a worker makes one"
+    yield Check("backups", True, newest)
     alive = [worker.id for worker in workers.listing(store) if worker.is_alive(datetime.now(UTC))]
     yield Check("workers", True, ", ".join(alive) or "none now; one is started when a run is queued")

@@ -6,16 +6,29 @@ from contextlib import contextmanager
 import streamlit as st
 
 from covaudit.errors import CovauditError
+from covaudit.store.patience import is_away
 from covaudit.ui.text import md_escape
+
+AWAY = (
+    "The database does not answer: another program holds it, or its disk is full. Runs go on and lose nothing. "
+    "Reload this page in a moment."
+)
 
 
 @contextmanager
 def shown_errors() -> Iterator[None]:
-    """Show a `CovauditError` raised inside as a red box with its sentence. Other exceptions pass."""
+    """Show a `CovauditError` raised inside, or a database that does not answer, as a sentence in a red box.
+
+    Other exceptions pass.
+    """
     try:
         yield
     except CovauditError as error:
         show_error(error)
+    except Exception as error:
+        if not is_away(error):
+            raise
+        show_error(AWAY)
 
 
 def show_error(error: CovauditError | str) -> None:

@@ -87,3 +87,16 @@ def _copied(store, experiment):
     folder = artifacts.run_folder(store, experiment.id, 1)
     shutil.copytree(artifacts.run_folder(store, SINGLE.id, 1), folder)
     return [path for path in folder.iterdir() if path.name != "log.txt"]
+
+
+def test_a_database_that_does_not_answer_is_a_sentence(filled, open_page, seen, monkeypatch):
+    from sqlalchemy.exc import OperationalError
+
+    from covaudit.store import runs
+
+    def locked(*args, **options):
+        raise OperationalError("SELECT", {}, Exception("database is locked"))
+
+    monkeypatch.setattr(runs, "listing", locked)
+    app = open_page("jobs")
+    assert not app.exception and "The database does not answer" in seen(app)

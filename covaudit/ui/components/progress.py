@@ -94,6 +94,8 @@ def _log_of(store: Store, run: Run, jobs: Sequence[Fold], fold: int) -> Path:
 
 def _facts(run: Run) -> list[str]:
     facts = [state_chip(run), f"`{run.id}`"]
+    if run.experiment.repeat_of:
+        facts.append(f"repeats `{run.experiment.repeat_of}`")
     if run.attempt > 1:
         facts.append(f"attempt {run.attempt}")
     if run.device and run.started:
