@@ -10,6 +10,7 @@ from covaudit.commands import (
     demo,
     health,
     keep,
+    lungs,
     machine,
     networks,
     papers,
@@ -54,6 +55,7 @@ app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)
 app.command("export")(keep.export)
 app.command("import")(keep.import_run)
+app.add_typer(lungs.app, name="lungs")
 app.command("worker")(machine.worker)
 app.command("workers")(machine.list_workers)
 app.command("doctor")(machine.doctor)

@@ -1,4 +1,4 @@
-"""The thresholds of every check in one place, written down before a result is seen.
+"""The thresholds of every check and of the verdict in one place, written down before a result is seen.
 
 A finding is critical only when the behaviour of the network shows the shortcut and the lower end of its 95 % interval
 is past the threshold; how the data were mixed is a risk, never more than a warning.
@@ -16,9 +16,43 @@ FLIP_CRITICAL = 0.30
 FLIP_WARNING = 0.10
 SWAP_IMAGES = 60
 
+# Counterfactuals on the films themselves: flips beyond those of the matched control, with Holm's correction over all.
+COUNTERFACTUAL_IMAGES = 60
+COUNTERFACTUAL_P = 0.05
+
+# Share of the network's advantage over chance that is left when the lungs are blanked.
+NO_LUNG_CRITICAL = 0.50
+NO_LUNG_WARNING = 0.25
+NO_LUNG_IMAGES = 80
+# Of balanced accuracy above chance: less has nothing to lose.
+NO_LUNG_LEAST_ADVANTAGE = 0.15
+
 # Heat on a region, as a multiple of what an even map would put there; the lower end of the interval is held to it.
 MARKER_ENRICHMENT = 2.0
 OUTSIDE_ENRICHMENT = 1.1
+BUDGET_IMAGES = 400
+
+# Within one true class, the AUROC of the score for the source: the lower end of the interval is held to it.
+SEPARABLE_WARNING = 0.70
+SEPARABLE_IMAGES = 20  # of each source
+SEPARABLE_MOST = 1000  # of a pair of sources; more would cost more than they tell
+
+# Sensitivity of a class in one group against the others: Holm's p, and the lower end of the difference.
+SUBGROUP_P = 0.05
+SUBGROUP_LOSS = 0.05
+SUBGROUP_IMAGES = 10
+AGE_BANDS = (0, 18, 40, 60, 80, 130)
+
+# A network that gives nearly all images one answer has learnt nothing, whatever its accuracy.
+CONSTANT_SHARE = 0.98
+
+# Correlation of two films' thumbnails, without their coarse structure, above which they are one film.
+SAME_FILM = 0.985
 
 # A check on fewer images than this says nothing.
 ENOUGH_IMAGES = 20
+
+# The verdict. Strong: at least one critical finding of a check that watched the network answer. Some: a warning of one
+# of these, or heat on markers. None: neither; then the largest effect that could have hidden is said.
+BEHAVIOUR = ("acquisition", "counterfactuals", "no_lung")
+SIGNS = (*BEHAVIOUR, "attribution", "separability")

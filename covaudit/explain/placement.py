@@ -7,17 +7,15 @@ cell's receptive field is measured instead, once for a network and size.
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import cv2
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-_FINE = 4
+from covaudit.explain.grid import Grid
+
 # Wide enough for the field of a cell in the middle; a multiple of every stride in use.
 _FIELD, _STRIDES = 512, 64
 _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
@@ -25,14 +23,6 @@ _NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 _GATES = {
     "CbamModule", "EcaModule", "EffectiveSEModule", "GatherExcite", "GlobalContext", "SEModule", "SqueezeExcite",
 }  # fmt: skip
-
-
-class Grid(NamedTuple):
-    """Centre of cell i in pixels, the same for rows and columns: `offset + stride * i`; cells a side of the map."""
-
-    offset: float
-    stride: float
-    cells: int
 
 
 def measure_grid(network: nn.Module, layer: str, size: int, in_chans: int = 1) -> Grid:
@@ -127,14 +117,3 @@ def _centre(maps: Tensor, images: Tensor, cell: int) -> float:
     (gradient,) = torch.autograd.grad(maps[0, :, cell, cell].sum(), images)
     profile = gradient[0].abs().sum(dim=(0, 1))
     return float((profile * torch.arange(len(profile))).sum() / profile.sum())
-
-
-def place(maps: NDArray[np.float32], grid: Grid, size: int) -> NDArray[np.float32]:
-    """Maps (N, h, w) put where their cells look: (N, s, s), s = size / 4, right when stretched over the image."""
-    side = max(size // _FINE, grid.cells)
-    pixels = (np.arange(side) + 0.5) * size / side - 0.5
-    cells = ((pixels - grid.offset) / grid.stride).astype(np.float32)
-    columns, rows = np.meshgrid(cells, cells)
-    return np.stack(
-        [cv2.remap(heat, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for heat in maps]
-    ).astype(np.float32)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from covaudit.explain.heatmaps import draw_heatmaps
+from covaudit.explain.lungs import lungs_of
 from covaudit.sources.radiograph import Radiograph
 from covaudit.training.device import resolve_device
 from covaudit.training.network_file import NetworkFile, load_network
@@ -47,7 +48,9 @@ def predict_images(
     weights = run_folder / "weights.safetensors"
     changed = weights.stat().st_mtime_ns if weights.exists() else 0
     network, described = _loaded(run_folder, chosen, changed)
-    pixels = np.stack([prepare(Radiograph(image), described.recipe).pixels for _, image in images])
+    needs_lungs = described.recipe.preparation.lungs != "as they are"
+    films = [Radiograph(image, lungs_of(image) if needs_lungs else None) for _, image in images]
+    pixels = np.stack([prepare(film, described.recipe).pixels for film in films])
     rows = np.arange(len(pixels))
     found = probabilities(predict_logits(network, pixels, rows, chosen), described.is_multi_label)
     answers = name_answers(found, described.classes, described.is_multi_label)

@@ -42,16 +42,17 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
     pixels, recipe = steps.read_pixels(store, experiment, samples, reporter)
     samples, unreadable = steps.without_unreadable(samples, pixels, experiment)
     dropped |= unreadable
+    pixels = steps.find_lungs_and_markers(samples, pixels, device, reporter)
 
     network, n_resumed = steps.train(store, run_id, attempt, fold, experiment, samples, pixels, device, reporter)
     described = steps.describe(network, experiment, recipe)
-    predictions = steps.score(network, experiment, samples, pixels, device, reporter)
-    predictions, heatmaps = steps.explain(network, described, predictions, pixels, device, reporter)
+    predictions, maps = steps.score(network, described, experiment, samples, pixels, device, reporter)
+    predictions, heatmaps = steps.explain(described, predictions, maps, pixels)
 
     reporter.stage("writing files")
     folder = artifacts.fold_folder(store, run_id, attempt, fold, experiment.n_folds)
     kept = pixels if experiment.n_folds == 1 else steps.only_scored(pixels, predictions)
-    files = write_files(folder, experiment, samples, predictions, heatmaps, kept, network, described)
+    files = write_files(folder, experiment, samples, predictions, heatmaps, maps, kept, network, described)
     reporter.left_out(dropped)
     summary = provenance(experiment, samples, dropped, network, described, device)
     summary |= {"weights": initial_weights(experiment, store.settings.weights), "epochs_resumed": n_resumed}
@@ -68,12 +69,13 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
 
     reporter.stage("auditing")
     evidence = Evidence(
-        experiment, samples, predictions, estimates, pixels.regions,
+        experiment, samples, predictions, estimates, pixels.pixels, pixels.regions,
         predict=lambda images, folds=None: probabilities(
             predict_logits(network, images, np.arange(len(images)), device), is_multi
         ),
+        heatmaps=heatmaps, cell=described.cam_stride,
     )  # fmt: skip
-    findings = audit(evidence)
+    findings = audit(evidence, lambda name, seconds: reporter.log(f"check {name}: {seconds:.1f} s"))
 
     reporter.stage("writing results")
     reporter.findings(findings)

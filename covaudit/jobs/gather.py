@@ -59,7 +59,9 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
 
     reporter.stage("auditing")
     predict = partial(_predict, folders, task.is_multi_label)
-    findings = audit(Evidence(experiment, samples, predictions, estimates, regions, predict))
+    cell = float(json.loads((folders[0] / "network.json").read_text())["cam_stride"])
+    evidence = Evidence(experiment, samples, predictions, estimates, pixels, regions, predict, heatmaps, cell)
+    findings = audit(evidence, lambda name, seconds: reporter.log(f"check {name}: {seconds:.1f} s"))
 
     reporter.stage("writing results")
     folder = artifacts.run_folder(store, run_id, attempt)
@@ -70,6 +72,7 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     files += [folder / file for file in FIRST]
     for one in folders:
         files += [one / file for file in (*FIRST, *TABLES, *ARRAYS, "summary.json")]
+        files += sorted(one.glob("class_maps-*.npy"))
     reporter.findings(findings)
     summary = summarise(parts)
     summary["seconds"] = round(summary["seconds"] + time.monotonic() - begun, 1)

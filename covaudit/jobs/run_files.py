@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from covaudit.domain.experiment import Experiment
+from covaudit.explain.heatmaps import ClassMaps
 from covaudit.store.artifacts import write_whole, writing_whole
+from covaudit.store.files import class_maps_file
 from covaudit.training.network_file import NetworkFile, weights_bytes
 from covaudit.training.pixels import PixelSet
 
@@ -23,11 +25,12 @@ def write_summary(folder: Path, summary: dict[str, Any]) -> None:
 
 def write_files(
     folder: Path, experiment: Experiment, samples: pd.DataFrame, predictions: pd.DataFrame, heatmaps: NDArray[np.uint8],
-    pixels: PixelSet, network: nn.Module, described: NetworkFile,
+    maps: ClassMaps, pixels: PixelSet, network: nn.Module, described: NetworkFile,
 ) -> list[Path]:  # fmt: skip
     """Every file but the log; returns their paths, for the store to record with their hashes."""
     tables = {"samples.parquet": samples, "predictions.parquet": predictions}
     arrays = {"heatmaps.npy": heatmaps, "pixels.npy": pixels.pixels, "regions.npy": pixels.regions}
+    arrays |= {class_maps_file(number): one for number, one in enumerate(maps.maps)}
     plain = {
         "experiment.yaml": experiment.to_yaml().encode(),
         "network.json": described.model_dump_json(indent=2).encode(),

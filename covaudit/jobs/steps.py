@@ -1,5 +1,6 @@
 """The steps of a run, each from the outcome of the one before; `execute` says in which order."""
 
+import time
 from functools import partial
 from typing import NamedTuple
 
@@ -14,7 +15,9 @@ from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
 from covaudit.domain.task import Task
 from covaudit.errors import JobFailed
-from covaudit.explain.heatmaps import describe_network, draw_heatmaps
+from covaudit.explain.heatmaps import ClassMaps, choose_maps, describe_network, explain_classes
+from covaudit.explain.known_regions import find_regions
+from covaudit.explain.lungs import lungs_of
 from covaudit.explain.regions import Shares, measure_shares
 from covaudit.faults import reach
 from covaudit.jobs.checkpoints import Own, require_space
@@ -77,8 +80,8 @@ def read_pixels(
     training, cache = experiment.training, store.workspace / "cache" / "pixels"
     reach("decode")
     on_progress = reporter.stage("decoding images")
-    recipe = reference_recipe(samples, Recipe(training.image_size, training.preparation), cache)
-    return build_pixels(samples, recipe, cache, on_progress), recipe
+    recipe = reference_recipe(samples, Recipe(training.image_size, training.preparation), cache, lungs_of)
+    return build_pixels(samples, recipe, cache, on_progress, lungs_of), recipe
 
 
 def describe(network: nn.Module, experiment: Experiment, recipe: Recipe) -> NetworkFile:
@@ -110,6 +113,21 @@ def without_unreadable(samples: pd.DataFrame, pixels: PixelSet, experiment: Expe
                 f"could not be opened, the first because: {pixels.unreadable[rows[0]]} Check the source's files."
             )
     return Chosen(samples, {"could not be opened": len(rows)} if rows else {})
+
+
+def find_lungs_and_markers(
+    samples: pd.DataFrame, pixels: PixelSet, device: torch.device, reporter: Reporter
+) -> PixelSet:
+    """The regions of the test images, where their source does not say, found by a segmentation and a detector."""
+    rows = np.concatenate([rows_of(samples, split) for split in EXPLAINED])
+    begun = time.monotonic()
+    found = find_regions(pixels.pixels, pixels.regions, rows, device, reporter.stage("finding lungs"))
+    if found.asked:
+        reporter.log(
+            f"lungs found in {found.lungs} and markers in {found.markers} of {found.asked} test images "
+            f"({time.monotonic() - begun:.1f} s)"
+        )
+    return pixels._replace(regions=found.regions)
 
 
 class Trained(NamedTuple):
@@ -168,17 +186,20 @@ def rows_of(samples: pd.DataFrame, split: str) -> NDArray[np.int64]:
 
 
 def score(
-    network: nn.Module, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet, device: torch.device,
-    reporter: Reporter,
-) -> pd.DataFrame:  # fmt: skip
-    """One row for each image of val, internal and external: probabilities `p_<class>` and the class predicted.
+    network: nn.Module, described: NetworkFile, experiment: Experiment, samples: pd.DataFrame, pixels: PixelSet,
+    device: torch.device, reporter: Reporter,
+) -> tuple[pd.DataFrame, ClassMaps]:  # fmt: skip
+    """One row for each image of val, internal and external: probabilities `p_<class>` and the class predicted; and the
+    maps of all classes of the internal and external ones, from the same pass.
 
     In a multi-label task also the truth `t_<class>`, 0 or 1, and the predicted classes are all above one half.
     """
-    rows = np.concatenate([rows_of(samples, split) for split in ("val", *EXPLAINED)])
-    task, progress = experiment.task, reporter.stage("scoring")
-    logits = predict_logits(network, pixels.pixels, rows, device, on_progress=progress)
-    found = probabilities(logits, task.is_multi_label)
+    task = experiment.task
+    held, tested = rows_of(samples, "val"), np.concatenate([rows_of(samples, split) for split in EXPLAINED])
+    logits = predict_logits(network, pixels.pixels, held, device, on_progress=reporter.stage("scoring"))
+    maps = explain_classes(network, described, pixels.pixels, tested, device, reporter.stage("explaining"))
+    rows = np.concatenate([held, tested])
+    found = probabilities(np.concatenate([logits, maps.logits]), task.is_multi_label)
     kept = ["source", "image_id", "patient", "label", "class_name", "split", "sex", "age", "view", "base_image"]
     table = samples.iloc[rows][[name for name in kept if name in samples]].reset_index(drop=True)
     table["predicted"] = name_answers(found, task.classes, task.is_multi_label)
@@ -186,19 +207,17 @@ def score(
     if task.is_multi_label:
         table[[f"t_{name}" for name in task.classes]] = truth(table, task).astype(np.int8)
     table["sample_row"] = rows
-    return table
+    return table, maps
 
 
 def explain(
-    network: nn.Module, described: NetworkFile, predictions: pd.DataFrame, pixels: PixelSet, device: torch.device,
-    reporter: Reporter,
-) -> tuple[pd.DataFrame, NDArray[np.uint8]]:  # fmt: skip
+    described: NetworkFile, predictions: pd.DataFrame, maps: ClassMaps, pixels: PixelSet
+) -> tuple[pd.DataFrame, NDArray[np.uint8]]:
     """A heat map (s, s) for every internal and external test image, of the likeliest class, and where its heat lies."""
     places = np.flatnonzero(predictions["split"].isin(EXPLAINED))
     rows = predictions["sample_row"].to_numpy()[places]
     targets = predictions[[f"p_{name}" for name in described.classes]].to_numpy()[places].argmax(axis=1)
-    progress = reporter.stage("explaining")
-    heatmaps = draw_heatmaps(network, described, pixels.pixels, rows, targets, device, on_progress=progress)
+    heatmaps = choose_maps(maps, described, targets)
     table = predictions.assign(heatmap_row=-1, heat_target=predictions["predicted"])
     table.loc[places, "heat_target"] = np.asarray(described.classes)[targets]
     table.loc[places, "heatmap_row"] = np.arange(len(places))

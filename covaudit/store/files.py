@@ -1,5 +1,6 @@
 """The files of a run as tables and arrays. pandas and NumPy are imported on first use: a list of runs needs neither."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,26 @@ def regions(store: Store, run: Run) -> "Bytes":
 def heatmaps(store: Store, run: Run) -> "Bytes":
     """(M, h, w) uint8, memory-mapped, rows by `predictions.heatmap_row`. Raises `MissingArtifact`."""
     return _array(folder(store, run) / "heatmaps.npy")
+
+
+def class_maps_file(view: int) -> str:
+    """The name of the file with the maps of all classes of a view; 0 is the whole network."""
+    return f"class_maps-{view}.npy"
+
+
+def class_maps(store: Store, run: Run, view: int = 0) -> "Bytes | None":
+    """(M, methods, classes, h, w) uint8, memory-mapped, rows by `predictions.heatmap_row`; None for an older run."""
+    return _optional(folder(store, run) / class_maps_file(view))
+
+
+def network_facts(store: Store, run: Run) -> dict[str, Any]:
+    """The run's `network.json`. Raises `MissingArtifact`."""
+    path = artifacts.need(folder(store, run) / "network.json")
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+    return found
 
 
 @dataclass(frozen=True)

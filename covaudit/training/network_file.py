@@ -20,13 +20,25 @@ from covaudit.training.prepare import Recipe
 from models.registry import build_network
 
 
+class CamView(BaseModel):
+    """A view of the heat map beside that of the whole network: a branch, at a layer with a grid of its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    layer: str
+    offset: float
+    stride: float
+    cells: int
+
+
 class NetworkFile(BaseModel):
     """What is needed to predict with a trained network: the order of `classes` is that of its outputs.
 
     With `is_multi_label` each output is a sigmoid of its own, and a class is predicted above one half.
 
     Heat maps are drawn by `cam_method` at `cam_layer`, of `cam_cells` cells a side, whose cell i looks at pixel
-    `cam_offset + cam_stride * i`.
+    `cam_offset + cam_stride * i`; `cam_branches` are the views of parts of the network, for those that have any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,11 +51,20 @@ class NetworkFile(BaseModel):
     cam_offset: float
     cam_stride: float
     cam_cells: int
+    cam_branches: tuple[CamView, ...] = ()
     in_chans: int = 1
     is_multi_label: bool = False
     intensity: Literal["standard", "unit", "raw"] = "standard"
     preparation: Preparation = Preparation()
     levels: tuple[float, ...] = ()
+
+    @property
+    def views(self) -> tuple[CamView, ...]:
+        """The whole network's view, then those of its branches."""
+        whole = CamView(
+            name="whole", layer=self.cam_layer, offset=self.cam_offset, stride=self.cam_stride, cells=self.cam_cells
+        )
+        return (whole, *self.cam_branches)
 
     @property
     def recipe(self) -> Recipe:

@@ -9,7 +9,7 @@ from torch import nn
 from covaudit.domain.experiment import HEAT_METHODS
 from covaudit.domain.regions import LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 from covaudit.explain.gradcam import attribute, choose_layer, log_odds
-from covaudit.explain.heatmaps import to_bytes
+from covaudit.explain.grid import to_bytes
 from covaudit.explain.regions import measure_shares, share_in
 from covaudit.training.loaders import normalise, to_images
 from models.registry import NETWORKS, build_network

@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
+from covaudit.explain.grid import Grid, place
 from covaudit.explain.heatmaps import describe_network, draw_heatmaps
-from covaudit.explain.placement import Grid, measure_grid, place
+from covaudit.explain.placement import measure_grid
 from models.registry import build_network
 
 

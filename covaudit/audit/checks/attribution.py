@@ -1,30 +1,38 @@
-"""Where the heat is: at markers and burned-in text, and outside the lungs, beside what an even map would put there.
+"""The attribution budget: where the heat is, beside what even, central and edge-hugging maps would put there.
 
-Runs on the internal test images whose source says where the lungs or the markers are. A heat map shows where the score
-changes, not why: this check warns and never calls a result critical.
+Runs on the test images whose lungs are known or were found. A heat map shows where the score changes, not why: this
+check warns and never calls a result critical.
 """
 
 from collections.abc import Iterator
+from math import nan
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence
+from covaudit.audit.evidence import Evidence, patients_of
 from covaudit.audit.words import interval, percent
 from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.domain.regions import LUNGS_FOUND, LUNGS_KNOWN
 from covaudit.domain.seeds import derive_seed
+from covaudit.explain.regions import REGIONS, partition, spread
 from covaudit.metrics.intervals import mean_interval
 
 
 class Share(NamedTuple):
-    """Mean share of the heat with its interval, and mean share of the area, over n images."""
+    """Mean share of the heat with its interval, and mean share of the area, over n images; `centre` and `edge` are what
+    a map that is hottest in the middle, or at the edges, would put there."""
 
     heat: float
     low: float
     high: float
     area: float
     n: int
+    centre: float = nan
+    edge: float = nan
 
     def words(self) -> str:
         times = f"{self.heat / self.area:.1f} times an even map" if self.area else "an even map has none there"
@@ -33,18 +41,75 @@ class Share(NamedTuple):
 
 
 def check(evidence: Evidence) -> Iterator[AuditFinding]:
-    tested = evidence.predictions[evidence.predictions["split"] == "internal"]
+    tested = evidence.tested("internal")
     for column, finding in (("on_markers", _markers), ("outside_lungs", _outside)):
         known = tested[tested[column].notna()]
         if len(known) >= rules.ENOUGH_IMAGES:
-            share = _share(known, column, derive_seed(evidence.experiment.seed, "attribution", column))
-            yield finding(share)
+            yield finding(_share(known, column, derive_seed(evidence.experiment.seed, "attribution", column)))
+    mapped = evidence.sample_of(_mapped(evidence), rules.BUDGET_IMAGES, "budget")
+    if len(mapped) >= rules.ENOUGH_IMAGES:
+        yield _budget(evidence, mapped)
 
 
 def _share(known: pd.DataFrame, column: str, seed: int) -> Share:
-    patients = (known["source"] + "/" + known["patient"]).to_numpy()
-    mean = mean_interval(known[column].to_numpy(dtype=float), patients, seed)
+    mean = mean_interval(known[column].to_numpy(dtype=float), patients_of(known), seed)
     return Share(mean.value, mean.low, mean.high, float(known[f"{column}_area"].mean()), len(known))
+
+
+def _mapped(evidence: Evidence) -> pd.DataFrame:
+    """Test images with a heat map that is not empty and lungs that are known."""
+    tested = evidence.tested()
+    if not len(evidence.heatmaps):
+        return tested.iloc[:0]
+    kept = [
+        map_row >= 0 and bool(evidence.regions[row, 0, 0] & LUNGS_KNOWN) and bool(evidence.heatmaps[map_row].any())
+        for row, map_row in zip(tested["sample_row"], tested["heatmap_row"], strict=True)
+    ]
+    return tested[kept]
+
+
+def _budget(evidence: Evidence, mapped: pd.DataFrame) -> AuditFinding:
+    """The share of every region, none left out, so that they add up to all of the heat."""
+    side = evidence.regions.shape[-1]
+    controls = _controls(side)
+    rows: list[NDArray[np.float64]] = []
+    for row, map_row in zip(mapped["sample_row"], mapped["heatmap_row"], strict=True):
+        parts = partition(evidence.pixels[row], evidence.regions[row], evidence.cell).ravel()
+        heat = spread(evidence.heatmaps[map_row], (side, side)).ravel()
+        layers = (heat / heat.sum(), np.full(heat.size, 1 / heat.size), *controls)
+        rows.append(np.stack([np.bincount(parts, layer, minlength=len(REGIONS)) for layer in layers]))
+    shares = np.stack(rows)  # images, (heat, even, centre, edge), regions
+    patients = patients_of(mapped)
+    table: dict[str, Share] = {}
+    for place, name in enumerate(REGIONS):
+        seed = derive_seed(evidence.experiment.seed, "budget", name)
+        mean = mean_interval(np.clip(shares[:, 0, place], 0, 1), patients, seed)
+        even, centre, edge = (float(value) for value in shares[:, 1:, place].mean(axis=0))
+        table[name] = Share(mean.value, mean.low, mean.high, even, len(mapped), centre, edge)
+    found_lungs = sum(bool(evidence.regions[row, 0, 0] & LUNGS_FOUND) for row in mapped["sample_row"])
+    ranked = sorted(table, key=lambda name: -_times(table[name]))
+    most = table[ranked[0]]
+    source = f" The lungs of {found_lungs} of them were found by a segmentation." if found_lungs else ""
+    return AuditFinding(
+        check="attribution",
+        severity=Severity.NOTE,
+        title=f"For its area, most heat lies on: {ranked[0]}",
+        detail=f"The heat maps put {most.words()} A map that is hot in the middle would put {percent(most.centre)} "
+        f"there, one that is hot at the edges {percent(most.edge)}.{source}",
+        evidence={name: table[name]._asdict() | {"times an even map": _times(table[name])} for name in ranked},
+    )
+
+
+def _times(share: Share) -> float:
+    return share.heat / share.area if share.area > 0.001 else 0.0
+
+
+def _controls(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A map that is hottest in the middle and one that is hottest at the edges, each summing to 1, (side * side,)."""
+    line = (np.arange(side) + 0.5) / side - 0.5
+    centre = np.exp(-(line[:, None] ** 2 + line[None, :] ** 2) / (2 * 0.2**2)).ravel()
+    edge = np.maximum(np.abs(line)[:, None], np.abs(line)[None, :]).ravel() ** 4
+    return centre / centre.sum(), edge / edge.sum()
 
 
 def _markers(share: Share) -> AuditFinding:
@@ -66,4 +131,5 @@ def _outside(share: Share) -> AuditFinding:
 
 
 def _finding(severity: Severity, title: str, detail: str, share: Share) -> AuditFinding:
-    return AuditFinding(check="attribution", severity=severity, title=title, detail=detail, evidence=share._asdict())
+    kept = {name: value for name, value in share._asdict().items() if name not in ("centre", "edge")}
+    return AuditFinding(check="attribution", severity=severity, title=title, detail=detail, evidence=kept)

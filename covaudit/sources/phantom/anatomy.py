@@ -75,6 +75,11 @@ def build_chest(patient: Patient, seed: int, size: int) -> Chest:
     return Chest(np.maximum(attenuation, 0.0), np.asarray(field > 0.25), vessels, air)
 
 
+def whole_lungs(patient: Patient, size: int) -> Mask:
+    """Both lungs (H, W) with what lies behind the heart: how annotators outline lungs on real films."""
+    return np.asarray(stand(patient, size).fill(*(_lung_outline(patient, side) for side in SIDES)) > 0.5)
+
+
 def _both_sides(line: Points, turn: float = 0.0) -> Points:
     """The line (k, 2) of the patient's left on both sides: (2, k, 2)."""
     return np.asarray(np.stack([mirror(line, side) for side in SIDES]) + np.array([turn, 0.0]))
