@@ -104,13 +104,13 @@ def test_leakage_sees_a_patient_a_file_and_a_film(plant: Plant, kind: str, seed:
     (found,) = leakage.check(evidence._replace(samples=samples, pixels=pixels))
     assert found.severity is Severity.WARNING
     assert {name for name, n in found.evidence["shared"].items() if n} == {kind}
-    assert found.evidence["n"] == 1
+    assert (found.evidence["value"], found.evidence["n"]) == (1 / 80, 80)
 
 
 @seeds
 def test_leakage_is_clear_where_nothing_is_shared(plant: Plant, seed: int) -> None:
     (found,) = leakage.check(plant("lungs", seed))
-    assert (found.severity, found.evidence["n"]) == (Severity.CLEAR, 0)
+    assert (found.severity, found.evidence["value"], found.evidence["n"]) == (Severity.CLEAR, 0, 80)
 
 
 @seeds
