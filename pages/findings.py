@@ -4,7 +4,7 @@ import streamlit as st
 
 from covaudit.store import results
 from covaudit.ui import state
-from covaudit.ui.components.findings import explain_severities, finding_card, severity_counts
+from covaudit.ui.components.findings import explain_severities, finding_card, severity_counts, split_verdict
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.links import link_run
 from covaudit.ui.components.runs import pick_run
@@ -18,9 +18,14 @@ if run is None:
 findings = results.findings(store, run.id)
 if not findings:
     st.info("The audit of this run made no statement: none of its checks applied.", icon=":material/info:")
-else:
-    st.markdown(severity_counts(findings))
-for finding in findings:
+verdict, others = split_verdict(findings)
+if verdict is not None:
+    st.subheader("Verdict", anchor=False)
+    finding_card(verdict)
+if others:
+    st.subheader("What each check says", anchor=False)
+    st.markdown(severity_counts(others))
+for finding in others:
     finding_card(finding)
 with st.expander("What the severities mean", icon=":material/help:"):
     explain_severities()

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from covaudit.audit import rules
 from covaudit.audit.words import percent
-from covaudit.domain.finding import AuditFinding, Severity
-
-VERDICT = "verdict"
+from covaudit.domain.finding import VERDICT, AuditFinding, Severity
 
 
 def verdict(findings: Sequence[AuditFinding]) -> AuditFinding:

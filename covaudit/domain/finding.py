@@ -5,6 +5,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+VERDICT = "verdict"
+"""The check whose finding sums up the others."""
+
 
 class Severity(StrEnum):
     """CRITICAL: strong evidence that the result is a shortcut. WARNING: a risk that the data or the result carries.

@@ -14,11 +14,22 @@ from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.errors import BadState
 from covaudit.store import artifacts, folds, integrity, runs, schema
 from covaudit.store.database import Store
-from covaudit.store.files import Shown, folder, heatmaps, pixels, predictions, regions, samples, shown
+from covaudit.store.files import (
+    Shown,
+    class_maps,
+    folder,
+    heatmaps,
+    network_facts,
+    pixels,
+    predictions,
+    regions,
+    samples,
+    shown,
+)
 
 __all__ = [
-    "Outcome", "Shown", "confusions", "estimates", "findings", "folder", "heatmaps", "pixels", "predictions", "regions",
-    "samples", "show", "shown", "summaries", "summary", "write_fold",
+    "Outcome", "Shown", "class_maps", "confusions", "estimates", "findings", "folder", "heatmaps", "network_facts",
+    "pixels", "predictions", "regions", "samples", "show", "shown", "summaries", "summary", "write_fold",
     "write_outcome",
 ]  # fmt: skip
 

@@ -5,12 +5,21 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from covaudit.domain.experiment import HEAT_METHODS
 from covaudit.domain.run import Run
 from covaudit.figures.text import SPLITS
-from covaudit.store import Store
+from covaudit.store import Store, results
 from covaudit.ui import state
 from covaudit.ui.components.gallery import heat_words, open_image
-from covaudit.ui.components.images import ALPHA, alt_of, original_of, overlay_of, show_colour_bar
+from covaudit.ui.components.images import (
+    ALPHA,
+    Choice,
+    alt_of,
+    chosen_overlay_of,
+    original_of,
+    overlay_of,
+    show_colour_bar,
+)
 from covaudit.ui.components.probabilities import show_probabilities
 from covaudit.ui.text import literal
 
@@ -25,6 +34,7 @@ def show_detail(store: Store, run: Run, table: pd.DataFrame, chosen: pd.DataFram
         return
     row = found.iloc[0]
     alpha, lungs = _show_controls(row)
+    choice = _choose_map(store, run, row)
     left, right = st.columns(2, gap="medium")
     with left:
         st.image(
@@ -32,9 +42,7 @@ def show_detail(store: Store, run: Run, table: pd.DataFrame, chosen: pd.DataFram
         )
         st.text("As the network saw it")
     with right:
-        drawn = overlay_of(store, run, row, alpha, lungs)
-        st.image(drawn, width="stretch", output_format="PNG", alt=alt_of(row, "Heat map"))
-        st.text(f"Heat map of {literal(row['heat_target'], 20)}: {heat_words(row).replace(chr(10), ', ')}")
+        _show_map(store, run, row, choice, alpha, lungs)
     show_colour_bar()
     _show_facts(run, row)
 
@@ -72,6 +80,37 @@ def _show_controls(row: "pd.Series[Any]") -> tuple[float, bool]:
         help="Where the source, or a segmentation, says where the lungs are.",
     )
     return percent / 100, bool(lungs)
+
+
+def _choose_map(store: Store, run: Run, row: "pd.Series[Any]") -> Choice | None:
+    """Class, method and view of the map to draw; None for the one that the run was audited by."""
+    if results.class_maps(store, run) is None:
+        return None
+    classes, methods = list(run.experiment.task.classes), list(HEAT_METHODS)
+    branches = [branch["name"] for branch in results.network_facts(store, run).get("cam_branches", [])]
+    boxes = st.columns(3 if branches else 2, gap="medium", vertical_alignment="bottom")
+    audited = classes.index(row["heat_target"]) if row["heat_target"] in classes else 0
+    target = boxes[0].selectbox("Heat map of class", classes, index=audited, format_func=literal, key="heat_class")
+    usual = methods.index(run.experiment.explanation.method)
+    method = boxes[1].selectbox("Method", methods, index=usual, format_func=HEAT_METHODS.__getitem__, key="heat_method")
+    view = boxes[2].selectbox("Part of the network", ["whole", *branches], key="heat_view") if branches else "whole"
+    choice = Choice(["whole", *branches].index(view), methods.index(method), classes.index(target))
+    return None if choice == (0, usual, audited) else choice
+
+
+def _show_map(store: Store, run: Run, row: "pd.Series[Any]", choice: Choice | None, alpha: float, lungs: bool) -> None:
+    drawn = overlay_of(store, run, row, alpha, lungs) if choice is None else None
+    if choice is not None:
+        drawn = chosen_overlay_of(store, run, row, choice, alpha, lungs)
+    if drawn is None:
+        st.info("This map was not kept.", icon=":material/info:")
+        return
+    st.image(drawn, width="stretch", output_format="PNG", alt=alt_of(row, "Heat map"))
+    if choice is None:
+        st.text(f"Heat map of {literal(row['heat_target'], 20)}: {heat_words(row).replace(chr(10), ', ')}")
+    else:
+        name = run.experiment.task.classes[choice.target]
+        st.text(f"Heat map of {literal(name, 20)}, {list(HEAT_METHODS.values())[choice.method]}; not the audited one")
 
 
 def _show_facts(run: Run, row: "pd.Series[Any]") -> None:

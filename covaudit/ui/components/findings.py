@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.domain.finding import VERDICT, AuditFinding, Severity
 from covaudit.ui.components.frame import chip
 from covaudit.ui.text import literal, md_escape, score
 
@@ -30,6 +30,12 @@ def severity_counts(findings: Sequence[AuditFinding]) -> str:
     counts = {severity: sum(found.severity is severity for found in findings) for severity in Severity}
     parts = [chip(f"{n} {_CHIPS[one][0].lower()}", *_CHIPS[one][1:3]) for one, n in counts.items() if n]
     return " ".join(parts)
+
+
+def split_verdict(findings: Sequence[AuditFinding]) -> tuple[AuditFinding | None, list[AuditFinding]]:
+    """The verdict, None for a run of before there was one, and the findings of the checks."""
+    verdicts = [found for found in findings if found.check == VERDICT]
+    return (verdicts[0] if verdicts else None), [found for found in findings if found.check != VERDICT]
 
 
 def explain_severities() -> None:

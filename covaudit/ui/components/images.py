@@ -1,6 +1,6 @@
 """Images of a run and of a source as PNG bytes, kept so that turning a page draws only what is new."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,8 @@ import streamlit as st
 
 from covaudit.domain.regions import LUNG
 from covaudit.domain.run import Run
+from covaudit.explain.grid import Grid, to_bytes
+from covaudit.explain.grid import place as grid_place
 from covaudit.explain.overlay import colour_scale, grey_png, overlay_png, png
 from covaudit.store import Store, results
 from covaudit.ui.text import literal, share
@@ -19,6 +21,21 @@ _KEPT = 2000
 def overlay_of(store: Store, run: Run, row: "pd.Series[Any]", alpha: float = ALPHA, lungs: bool = False) -> bytes:
     """The heat map of a prediction drawn on its image; the image alone where it has no map."""
     return _overlay(store, run, run_key(store, run), _place(row), alpha, lungs)
+
+
+class Choice(NamedTuple):
+    """Which heat map of an image to draw: number of a view, of a method and of a class."""
+
+    view: int
+    method: int
+    target: int
+
+
+def chosen_overlay_of(
+    store: Store, run: Run, row: "pd.Series[Any]", choice: Choice, alpha: float = ALPHA, lungs: bool = False
+) -> bytes | None:
+    """The heat map of any class, method and view drawn on the image; None where the run did not keep them."""
+    return _chosen(store, run, run_key(store, run), _place(row), choice, alpha, lungs)
 
 
 def original_of(store: Store, run: Run, row: "pd.Series[Any]", lungs: bool = False) -> bytes:
@@ -48,6 +65,21 @@ def _overlay(_store: Store, _run: Run, key: str, place: tuple[int, int], alpha: 
 def _original(_store: Store, _run: Run, key: str, place: tuple[int, int], lungs: bool) -> bytes:
     shown = _shown(_store, _run, place)
     return grey_png(np.asarray(shown.pixels), _lungs(shown) if lungs else None)
+
+
+@st.cache_data(max_entries=_KEPT, show_spinner=False)
+def _chosen(
+    _store: Store, _run: Run, key: str, place: tuple[int, int], choice: Choice, alpha: float, lungs: bool
+) -> bytes | None:
+    maps = results.class_maps(_store, _run, choice.view)
+    if maps is None or place[1] < 0:
+        return None
+    shown, facts = _shown(_store, _run, place), results.network_facts(_store, _run)
+    prefix, view = ("cam_", facts) if choice.view == 0 else ("", facts["cam_branches"][choice.view - 1])
+    grid = Grid(view[f"{prefix}offset"], view[f"{prefix}stride"], view[f"{prefix}cells"])
+    raw = np.asarray(maps[place[1], choice.method, choice.target], np.float32)[None]
+    heatmap = to_bytes(grid_place(raw, grid, shown.pixels.shape[0]))[0]
+    return overlay_png(np.asarray(shown.pixels), heatmap, alpha, _lungs(shown) if lungs else None)
 
 
 def _shown(store: Store, run: Run, place: tuple[int, int]) -> results.Shown:

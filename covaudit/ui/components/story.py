@@ -14,7 +14,7 @@ from covaudit.jobs import timing
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
-from covaudit.ui.components.findings import finding_card
+from covaudit.ui.components.findings import finding_card, split_verdict
 from covaudit.ui.components.images import alt_of, original_of, overlay_of
 from covaudit.ui.components.links import link_comparison, link_run
 from covaudit.ui.components.progress import stage_words, time_left
@@ -98,7 +98,8 @@ def _show_chapter(store: Store, name: str, run: Run, example: ImageId | None) ->
             _show_example(store, run, example)
     found = results.findings(store, run.id)
     if found:
-        finding_card(found[0], with_evidence=False)
+        verdict, others = split_verdict(found)
+        finding_card(verdict or others[0], with_evidence=False)
     link_run(run.id, "results", "findings", "heat maps")
 
 
