@@ -13,6 +13,8 @@ from covaudit.errors import BadImage, BadState, CovauditError, clip
 if TYPE_CHECKING:
     import numpy as np
 
+    from covaudit.explain.predict_image import ImagePrediction
+
 _BATCH = 16
 
 
@@ -40,6 +42,9 @@ def predict(
         classes = list(predictions[0]["probabilities"])
         rows = [(p["image"], p["predicted"], *(f"{p['probabilities'][c]:.3f}" for c in classes)) for p in predictions]
         print_table(rows, ("IMAGE", "PREDICTED", *classes))
+        for row in predictions:
+            for caution in row["trust"]["cautions"]:
+                typer.echo(f"{plain(row['image'])}: {plain(caution)}")
         typer.echo(f"\n{INTENDED_USE}")
     if refused:
         raise typer.Exit(FAILED if predictions else WRONG_USE)
@@ -58,9 +63,27 @@ def _predictions(
         for (path, _), found in zip(opened, predict_images(folder, opened, device), strict=True):
             row: dict[str, Any] = {"image": path, "predicted": found.predicted}
             row["probabilities"] = {c: float(p) for c, p in zip(found.classes, found.probabilities, strict=True)}
+            row["trust"] = _plain(found)
             if heatmap is not None:
                 row["heatmap"] = str(_write_overlay(heatmap, Path(path).stem, taken, found.view, found.heatmap))
             yield row
+
+
+def _plain(found: "ImagePrediction") -> dict[str, Any]:
+    """The trust panel as JSON."""
+    trust = found.trust
+
+    def by_class(values: "np.ndarray[Any, Any] | None") -> dict[str, float] | None:
+        return None if values is None else {c: float(p) for c, p in zip(found.classes, values, strict=True)}
+
+    return {
+        "cautions": list(trust.cautions),
+        "heat_outside_lungs": trust.outside_lungs,
+        "without_lungs": by_class(trust.without_lungs),
+        "without_markers": by_class(trust.without_markers),
+        "looks_like": {"source": trust.source, "p": trust.source_p} if trust.source else None,
+        "nearest": [{"source": n.source, "image": n.image_id, "class": n.class_name} for n in trust.neighbours],
+    }
 
 
 def _open(paths: list[Path], refused: list[dict[str, str]]) -> "Iterator[tuple[str, np.ndarray[Any, Any]]]":

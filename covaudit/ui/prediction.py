@@ -11,12 +11,13 @@ from covaudit import INTENDED_USE
 from covaudit.domain.labels import TITLES
 from covaudit.domain.run import Run
 from covaudit.errors import CovauditError
-from covaudit.explain.overlay import grey_png, overlay_png, reduce
+from covaudit.explain.overlay import enlarge_mask, grey_png, overlay_png, reduce
 from covaudit.sources import phantom
 from covaudit.sources.images import Opened, open_upload, warm_up
 from covaudit.store import Store, results
 from covaudit.ui.components.images import ALPHA, show_colour_bar
 from covaudit.ui.components.probabilities import show_probabilities
+from covaudit.ui.components.trust import show_cautions, show_trust
 from covaudit.ui.text import literal, md_escape
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
             if image.pixels is None:
                 st.error(md_escape(image.refusal, 600), icon=":material/block:")
             else:
-                _show_card(image, image.pixels, next(answers))
+                _show_card(store, run, image, image.pixels, next(answers))
     if found:
         show_colour_bar()
         st.text("The heat map shows where the score changes, not why. Probabilities are not calibrated.")
@@ -106,14 +107,17 @@ def _predict(store: Store, run: Run, named: Sequence[tuple[str, npt.NDArray[np.u
     return predict_images(results.folder(store, run), named, store.settings.device)
 
 
-def _show_card(image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction") -> None:
+def _show_card(store: Store, run: Run, image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction") -> None:
+    show_cautions(answer)
     seen, drawn, numbers = st.columns([1, 1, 1.4], gap="medium")
     name = literal(image.name)
     shown = reduce(pixels, SHOWN_SIDE)
     seen.image(grey_png(shown), width="stretch", output_format="PNG", alt=f"Radiograph {name}")
     seen.text(f"{pixels.shape[1]} × {pixels.shape[0]} pixels")
     where = "" if answer.view.shape == pixels.shape else ", on the part of the film that the network was given"
-    overlay = overlay_png(reduce(answer.view, SHOWN_SIDE), answer.heatmap, ALPHA)
+    film, lungs = reduce(answer.view, SHOWN_SIDE), answer.trust.lungs
+    outline = enlarge_mask(lungs, film.shape) if lungs.any() else None
+    overlay = overlay_png(film, answer.heatmap, ALPHA, outline)
     drawn.image(overlay, width="stretch", output_format="PNG", alt=f"Heat map of {literal(answer.explained)} on {name}")
     drawn.text(f"Heat map of {literal(answer.explained, 20)}{where}")
     with numbers:
@@ -122,3 +126,4 @@ def _show_card(image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePredic
         show_probabilities(answer.classes, [float(value) for value in answer.probabilities], answer.predicted)
         for note in image.notes:
             st.text(f"Note: {literal(note, 200)}")
+        show_trust(store, run, answer)

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from captum.attr import LayerGradCam
+from captum.attr import LayerGradCam, LayerGradientXActivation
 from torch import nn
 
 from covaudit.domain.experiment import HEAT_METHODS
 from covaudit.domain.regions import LUNG, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
-from covaudit.explain.gradcam import attribute, choose_layer, log_odds
+from covaudit.explain.gradcam import METHODS, attribute, choose_layer, explain_batch, log_odds
 from covaudit.explain.grid import to_bytes
 from covaudit.explain.regions import measure_shares, share_in
 from covaudit.training.loaders import normalise, to_images
@@ -69,12 +69,46 @@ def test_batches_agree_with_captum_image_by_image(name: str) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (5, size, size)).astype(np.uint8)
     targets = np.array([0, 1, 2, 0, 1])
     layer = choose_layer(network, NETWORKS[name].cam_layers, size)
-    found = attribute(network, layer, "grad-cam", pixels, np.arange(5), targets, CPU, batch_size=4)
-    reference = LayerGradCam(lambda images: log_odds(network(images)), network.get_submodule(layer))
+    images = normalise(to_images(pixels, CPU))
+    found = explain_batch(network, (layer,), images)
+    np.testing.assert_allclose(found.logits, network(images).detach(), rtol=1e-4, atol=1e-4)
+    module = network.get_submodule(layer)
+    explainers = {"grad-cam": LayerGradCam, "hires-cam": LayerGradientXActivation}
     for row, target in enumerate(targets):
-        image = normalise(to_images(pixels[row : row + 1], CPU))
-        alone = reference.attribute(image, target=int(target), relu_attributions=True)[0, 0].detach().numpy()
-        np.testing.assert_allclose(found[row], alone, atol=1e-5)
+        for place, method in enumerate(METHODS):
+            reference = explainers[method](lambda one: log_odds(network(one)), module)
+            alone = reference.attribute(images[row : row + 1], target=int(target)).sum(dim=1)[0].clamp(min=0).detach()
+            mine = found.maps[layer][row, place, target]
+            peak = max(float(alone.max()), 1e-12)
+            np.testing.assert_allclose(mine / peak, alone / peak, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("is_multi_label", [False, True])
+def test_two_classes_are_explained_as_one_at_a_time(is_multi_label: bool) -> None:
+    """Of two exclusive classes one pass back serves both; two labels of a multi-label task are each their own."""
+    torch.manual_seed(1)
+    network = build_network("resnet18", 2).eval()
+    images = torch.randn(3, 1, 64, 64)
+    found = explain_batch(network, ("layer4",), images, is_multi_label=is_multi_label).maps["layer4"]
+    score = (lambda one: network(one)) if is_multi_label else (lambda one: log_odds(network(one)))
+    for target in range(2):
+        alone = LayerGradCam(score, network.layer4).attribute(images, target=target)[:, 0].clamp(min=0).detach()
+        np.testing.assert_allclose(found[:, 1, target], alone, atol=1e-5)
+    assert not torch.is_grad_enabled() or all(p.grad is None for p in network.parameters())
+
+
+def test_branches_are_views_of_one_pass() -> None:
+    """CVR-Net: the map of the joined layer before it is cut off at 0 is the sum of the branches' (networks.md 6.1)."""
+    torch.manual_seed(0)
+    network = build_network("cvrnet", 2).eval()
+    layers = ("joined", "resnet.layer4", "xception.act4")
+    images = torch.randn(1, 1, 64, 64)
+    maps = explain_batch(network, layers, images, ("hires-cam",)).maps
+    whole, resnet, xception = (maps[layer][0, 0] for layer in layers)
+    assert whole.shape == resnet.shape == xception.shape
+    both = (resnet > 0) & (xception > 0)
+    assert both.any()
+    np.testing.assert_allclose(whole[both], (resnet + xception)[both], rtol=1e-3, atol=1e-9)
 
 
 def test_both_methods_agree_where_a_global_average_pool_follows() -> None:

@@ -1,7 +1,6 @@
 """Is the network better than something trivial, and does it tell anything apart at all?
 
-Baselines that never saw a lung (the majority, the metadata, a 16 x 16 thumbnail, the name of the source) are measured
-beside the network; one that reaches it makes the result unremarkable. A network with one answer for nearly all images
+Baselines (the majority, the metadata, a thumbnail, the name of the source) are measured beside the network; one that reaches it makes the result unremarkable. A network with one answer for nearly all images
 is a constant predictor, whatever its accuracy (papers' error E19).
 """
 
@@ -56,9 +55,9 @@ def _against_baselines(evidence: Evidence, split: str) -> Iterator[AuditFinding]
     yield AuditFinding(
         check="baselines",
         severity=Severity.WARNING if reaches else Severity.CLEAR,
-        title=f"A baseline without lungs is as good in the {_NAMES[split]}"
+        title=f"A trivial baseline is as good in the {_NAMES[split]}"
         if reaches
-        else f"No baseline is as good in the {_NAMES[split]}",
+        else f"No trivial baseline is as good in the {_NAMES[split]}",
         detail=numbers,
         evidence={"network": _plain(network)} | {name: _plain(one) for name, one in defined.items()},
     )
