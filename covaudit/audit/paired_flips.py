@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from statsmodels.stats.multitest import multipletests
 
+from covaudit.metrics.family import exact_mcnemar
 from covaudit.metrics.intervals import mean_interval, wilson
-from covaudit.metrics.paired import exact_mcnemar
 
 
 class Effect(NamedTuple):

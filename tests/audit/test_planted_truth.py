@@ -20,7 +20,7 @@ from covaudit.audit.paired_flips import corrected, least_visible, measure
 from covaudit.audit.verdict import verdict
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import AuditFinding, Severity
-from covaudit.metrics.paired import exact_mcnemar
+from covaudit.metrics.family import exact_mcnemar
 
 Plant = Callable[..., Evidence]
 seeds = pytest.mark.parametrize("seed", range(5))

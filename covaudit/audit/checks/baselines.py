@@ -1,7 +1,8 @@
 """Is the network better than something trivial, and does it tell anything apart at all?
 
-Baselines (the majority, the metadata, a thumbnail, the name of the source) are measured beside the network; one that reaches it makes the result unremarkable. A network with one answer for nearly all images
-is a constant predictor, whatever its accuracy (papers' error E19).
+Baselines (the majority, the metadata, a thumbnail, the name of the source) are measured beside the network; one that
+reaches it makes the result unremarkable. A network with one answer for nearly all images is a constant predictor,
+whatever its accuracy (papers' error E19).
 """
 
 from collections.abc import Iterator
