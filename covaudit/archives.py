@@ -4,10 +4,6 @@ What is refused: names that lead out of the folder, links, devices, twins, encry
 inside an archive is a file like any other and is not opened.
 """
 
-import bz2
-import gzip
-import io
-import os
 import shutil
 import stat
 import tarfile
@@ -18,15 +14,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO, NamedTuple, cast
+from typing import IO, NamedTuple
 from uuid import uuid4
 
 from covaudit.errors import BadArchive, CovauditError, clip
+from covaudit.tar_stream import tar_stream
 
 GIB = 1 << 30
 _CHUNK = 1 << 20
 _FREE_RATIO = 1 << 20  # bytes that any archive may unpack to, however well it is packed
-_LONGEST_HEADER = 1 << 20  # tarfile reads a member's extended header in one piece
 _SHOWN = 5
 _DAMAGE = (
     zipfile.BadZipFile, zipfile.LargeZipFile, tarfile.TarError, zlib.error, EOFError, OSError, ValueError,
@@ -212,7 +208,7 @@ def _opened(archive: Path) -> Iterator[Iterator[_Member]]:
             with zipfile.ZipFile(file) as opened:
                 yield _zip_members(opened)
         else:
-            with _tar_stream(file, start) as stream, tarfile.open(fileobj=stream, mode="r:") as opened_tar:
+            with tar_stream(file, start) as stream, tarfile.open(fileobj=stream, mode="r:") as opened_tar:
                 yield _tar_members(opened_tar)
 
 
@@ -254,39 +250,3 @@ def _tar_file(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     if file is None:
         raise ValueError("not a plain file")
     return file
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that refuses to read a huge piece at once: what a tar whose header lies about its size would ask for."""
-
-    def __init__(self, stream: "BinaryIO | gzip.GzipFile | bz2.BZ2File") -> None:
-        self._stream = stream
-
-    def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > max(_LONGEST_HEADER, _CHUNK):
-            raise ValueError("a header of unreasonable size")
-        return self._stream.read(size)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-
-@contextmanager
-def _tar_stream(file: BinaryIO, start: bytes) -> Iterator[IO[bytes]]:
-    if start[:2] == b"\x1f\x8b":
-        with gzip.GzipFile(fileobj=file) as unzipped:
-            yield cast(IO[bytes], _Bounded(unzipped))
-    elif start[:3] == b"BZh":
-        with bz2.BZ2File(file) as unzipped:
-            yield cast(IO[bytes], _Bounded(unzipped))
-    else:
-        yield cast(IO[bytes], _Bounded(file))

@@ -12,7 +12,8 @@ from sqlalchemy import text, update
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import RunState
 from covaudit.domain.source import Source
-from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName
+from covaudit.domain.split import Split
+from covaudit.errors import BadExperiment, BadState, CovauditError, Leaks, UnknownName
 from covaudit.jobs import engine, submit
 from covaudit.store import Store, runs, schema, sources
 
@@ -174,3 +175,24 @@ def test_a_lost_folder_hides_no_other_source(store: Store, tmp_path: Path) -> No
     sources.add(store, Source(name="lost", reader="folder", path=str(tmp_path / "gone")))
     found = submit.available(store)
     assert "lost" not in found and len(found["phantom-a"]) > 0
+
+
+def test_leakage_is_refused_until_it_is_accepted_in_writing(
+    store: Store, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each phantom patient has one image, so two are made one here."""
+    real = submit.index_of
+
+    def with_pairs(store: Store, source: Source) -> Any:
+        index = real(store, source)
+        patient = index.table["label"] + "-" + (index.table.index // 2).astype(str)
+        return index._replace(table=index.table.assign(patient=patient))
+
+    monkeypatch.setattr(submit, "index_of", with_pairs)
+    by_image = {"split": Split(method="image")}
+    with pytest.raises(Leaks, match="patients are on more than one side of the split"):
+        submit.submit(store, ask().model_copy(update=by_image))
+    assert runs.listing(store) == []
+    accepted = ask().model_copy(update=by_image | {"acknowledged": "A negative control."})
+    run_id = submit.submit(store, accepted).run_id
+    assert runs.get(store, run_id).experiment.acknowledged == "A negative control."
