@@ -20,8 +20,13 @@ from covaudit.store import Store, runs, schema, sources
 Ask = Callable[..., Experiment]
 
 
+def _dbos(store: Store) -> str:
+    """Where DBOS has its tables: in PostgreSQL in a schema of its own."""
+    return "dbos." if store.engine.dialect.name == "postgresql" else ""
+
+
 def _entries(store: Store) -> list[tuple[str, str]]:
-    query = text("SELECT workflow_uuid, status FROM workflow_status ORDER BY created_at, workflow_uuid")
+    query = text(f"SELECT workflow_uuid, status FROM {_dbos(store)}workflow_status ORDER BY created_at, workflow_uuid")
     with store.engine.connect() as connection:
         return [(row[0], row[1]) for row in connection.execute(query)]
 
@@ -52,8 +57,8 @@ def test_a_run_and_its_entry_come_together_or_not_at_all(
 def test_only_the_id_crosses_the_queue_and_as_json(store: Store, ask: Ask) -> None:
     submit.submit(store, ask())
     query = text(
-        "SELECT i.inputs, s.serialization, s.application_version FROM workflow_input i "
-        "JOIN workflow_status s ON s.workflow_uuid = i.workflow_uuid"
+        f"SELECT i.inputs, s.serialization, s.application_version FROM {_dbos(store)}workflow_input i "
+        f"JOIN {_dbos(store)}workflow_status s ON s.workflow_uuid = i.workflow_uuid"
     )
     with store.engine.connect() as connection:
         row = connection.execute(query).one()
