@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from covaudit.errors import BadImage, JobFailed, clip
 from covaudit.sources.radiograph import Radiograph, open_radiograph
 from covaudit.training.copies import change
-from covaudit.training.pixel_cache import evict
+from covaudit.training.pixel_cache import evict, in_order
 from covaudit.training.prepare import Prepared, Recipe, levels_of, prepare
 from covaudit.training.resident import release
 
@@ -54,18 +54,21 @@ def build_pixels(
 ) -> PixelSet:
     """Open every sample and prepare it by the recipe; a second call with the same images reads the cache.
 
+    The order of the rows does not matter to the cache, so that the folds of a run decode once.
+
     `find_lungs` is asked where the recipe needs the lungs and the source does not say.
     """
-    folder = cache / _key(samples, recipe)
+    lines = _lines(samples)
+    by_content = np.argsort(lines, kind="stable")
+    folder = cache / _key(lines[by_content], recipe)
     if not (folder / "unreadable.json").exists():
-        _decode(samples, recipe, folder, on_progress, find_lungs)
+        _decode(samples.iloc[by_content], recipe, folder, on_progress, find_lungs)
         evict(cache, keep=folder)
     unreadable = json.loads((folder / "unreadable.json").read_text())
     os.utime(folder)  # the cache is evicted by age of last use
+    pixels, regions = (in_order(folder, name, np.argsort(by_content)) for name in _ARRAYS)
     return PixelSet(
-        np.load(folder / "pixels.npy", mmap_mode="r"),
-        np.load(folder / "regions.npy", mmap_mode="r"),
-        {int(row): sentence for row, sentence in unreadable.items()},
+        pixels, regions, {int(by_content[int(row)]): sentence for row, sentence in sorted(unreadable.items())}
     )
 
 
@@ -89,12 +92,16 @@ def reference_recipe(samples: pd.DataFrame, recipe: Recipe, cache: Path, find_lu
     return recipe._replace(levels=levels_of(found.pixels[readable]))
 
 
-def _key(samples: pd.DataFrame, recipe: Recipe) -> str:
-    """Hash of the images' content, their masks, the copies made of them and the recipe."""
+def _lines(samples: pd.DataFrame) -> NDArray[np.str_]:
+    """What each sample's pixels depend on: the image's content, its mask and the copy made of it."""
     masks = samples["mask_path"].fillna("").astype(str)
     copies = " " + samples["copy"] if "copy" in samples and samples["copy"].any() else ""
-    lines = "\n".join(samples["sha256"].astype(str) + " " + masks + copies)
-    return hashlib.sha256(f"{recipe.key()}\n{lines}".encode()).hexdigest()[:24]
+    return np.array((samples["sha256"].astype(str) + " " + masks + copies).tolist(), dtype=np.str_)
+
+
+def _key(lines: NDArray[np.str_], recipe: Recipe) -> str:
+    """Hash of the samples' lines and the recipe."""
+    return hashlib.sha256("\n".join([recipe.key(), *lines]).encode()).hexdigest()[:24]
 
 
 def _decode(

@@ -5,11 +5,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
+from covaudit.training import pixels
 from covaudit.training.loaders import take
 from covaudit.training.pixel_cache import evict
+from covaudit.training.pixels import build_pixels
+from covaudit.training.prepare import Recipe
 
 
 def entry(cache: Path, name: str, n_bytes: int, age_s: int) -> Path:
@@ -43,6 +48,30 @@ def test_an_open_entry_can_be_read_after_it_was_removed(tmp_path: Path) -> None:
     evict(tmp_path, keep=tmp_path / "b", limit_bytes=0)
     assert not (tmp_path / "a").exists()
     assert take(opened, np.array([3]))[0, 3, 3] == 63
+
+
+def test_folds_that_order_the_same_films_differently_decode_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six films of known grey level, one of them damaged; every row keeps its own film in any order."""
+    rows = []
+    for number in range(6):
+        path = tmp_path / f"{number}.png"
+        cv2.imwrite(str(path), np.full((64, 64), 40 * number, np.uint8))
+        rows.append({"source": "s", "image_id": str(number), "path": str(path), "mask_path": None})
+    path.write_bytes(b"damaged")
+    table = pd.DataFrame(rows).assign(sha256=[digit * 64 for digit in "302514"])
+    opened = []
+    whole = pixels.open_radiograph
+    monkeypatch.setattr(pixels, "open_radiograph", lambda row: opened.append(row["image_id"]) or whole(row))
+    for order in ([0, 1, 2, 3, 4, 5], [5, 2, 0, 1, 4, 3], [1, 4, 5, 0, 3, 2], [5, 2, 0, 1, 4, 3]):
+        fold = table.iloc[order].reset_index(drop=True)
+        found = build_pixels(fold, Recipe(32), tmp_path / "cache")
+        levels = [0 if number == 5 else 40 * number for number in order]
+        assert take(found.pixels, np.arange(6))[:, 16, 16].tolist() == levels
+        assert list(found.unreadable) == [order.index(5)]
+    assert sorted(opened) == list("012345")
+    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
