@@ -49,6 +49,8 @@ def interval(estimate: Estimate) -> str:
     """'0.93 [0.88, 0.96]', or a dash where undefined."""
     if not estimate.is_defined:
         return DASH
+    if isnan(estimate.low):
+        return f"{score(estimate.value)} (no interval)"
     return f"{score(estimate.value)} [{score(estimate.low)}, {score(estimate.high)}]"
 
 
