@@ -17,7 +17,6 @@ from covaudit.audit.report import audit
 from covaudit.domain.run import GATHER
 from covaudit.jobs import steps
 from covaudit.jobs.gather import gather
-from covaudit.jobs.mirror import mirror
 from covaudit.jobs.process import Reporter, carry_out
 from covaudit.jobs.provenance import initial_weights, provenance
 from covaudit.jobs.run_files import write_files, write_summary, write_tables
@@ -89,12 +88,11 @@ def _took(begun: float, reporter: Reporter) -> dict[str, Any]:
 
 
 def work(store: Store, run_id: str, fold: int, attempt: int, device_name: str) -> None:
-    """One job of a run: a fold of it, or the pooling of them all; then the copy, where one is asked for."""
+    """One job of a run: a fold of it, or the pooling of them all."""
     if fold == GATHER:
         gather(store, run_id, attempt)
     else:
         execute(store, run_id, fold, attempt, device_name)
-    mirror(store, run_id, lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":

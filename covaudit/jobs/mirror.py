@@ -5,9 +5,13 @@ MLflow is a mirror, never the source: nothing is read from it, and whatever goes
 
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -16,6 +20,7 @@ from covaudit.domain.compare import flat_keys
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.run import EpochRecord, Run, RunState
 from covaudit.errors import clip
+from covaudit.settings import PROJECT, Settings
 from covaudit.store import Store, results, runs
 
 if TYPE_CHECKING:
@@ -29,6 +34,7 @@ _LARGE: Final = frozenset({"pixels.npy"})
 _NOT_ALLOWED = re.compile(r"[^A-Za-z0-9_\-. :/]")
 _LONGEST_NAME, _LONGEST_VALUE = 250, 6000
 _BATCH = 500
+_TIMEOUT_S = 120
 
 
 def mirror(store: Store, run_id: str, log: Callable[[str], None], environ: Mapping[str, str] = os.environ) -> None:
@@ -39,7 +45,7 @@ def mirror(store: Store, run_id: str, log: Callable[[str], None], environ: Mappi
     try:
         run = runs.get(store, run_id)
         if run.state is not RunState.DONE:
-            return  # a fold that has ended; the one that gathers them copies
+            return
         _write(store, run, place)
     except ImportError:
         log(f"{VARIABLE} is set, but MLflow is not installed: pip install 'covaudit[mlflow]'")
@@ -48,6 +54,18 @@ def mirror(store: Store, run_id: str, log: Callable[[str], None], environ: Mappi
         log(f"The copy to MLflow failed; the run is not touched: {cause}")
     else:
         log("copied to MLflow")
+
+
+def copy_done(store: Store, run_id: str, log: Path) -> None:
+    """What a worker does after a run: `mirror` in a process of its own, which can be slow and can be ended."""
+    if not os.environ.get(VARIABLE) or runs.get(store, run_id).state is not RunState.DONE:
+        return
+    command = [sys.executable, "-m", "covaudit.jobs.mirror", run_id]
+    with log.open("ab") as output, suppress(subprocess.SubprocessError, OSError):
+        subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=PROJECT,
+            env=os.environ | store.settings.to_env(), timeout=_TIMEOUT_S, check=False,
+        )  # fmt: skip
 
 
 def _write(store: Store, run: Run, place: str) -> None:
@@ -146,3 +164,7 @@ def _without_secrets(error: Exception, place: str) -> str:
 
 def _ms(moment: datetime | None) -> int:
     return int((moment or runs.now()).timestamp() * 1000)
+
+
+if __name__ == "__main__":
+    mirror(Store.open(Settings.from_env()), sys.argv[1], lambda line: print(line, flush=True))

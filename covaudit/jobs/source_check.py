@@ -89,16 +89,23 @@ def _drawn_otherwise(store: Store, run: Run, drawn: "pd.DataFrame", tables: "Map
     from covaudit.sources.duplicates import families
     from covaudit.sources.sampling import choose
 
-    folds = range(run.experiment.n_folds) if "fold" in drawn.columns else [0]
-    again: set[tuple[Any, ...]] = set()
+    n_folds = run.experiment.n_folds
     try:
         tables = families(dict(tables), store.index_cache)
-        for fold in folds:
-            table = choose(run.experiment, tables, fold).table
-            again |= set(zip(table["source"], table["image_id"], table["split"], strict=True))
+        again = [choose(run.experiment, tables, fold).table.assign(fold=fold) for fold in range(n_folds)]
     except CovauditError:
         return len(drawn)
-    then = set(zip(drawn["source"], drawn["image_id"], drawn["split"], strict=True))
-    unreadable = {row[:2] for row in then if row[2] == "dropped"}  # drawn, and then not opened: no longer in a split
-    odd = {row[:2] for row in again ^ then} - unreadable
-    return len(odd)
+    then, now = _places(drawn, n_folds), {place for table in again for place in _places(table, n_folds)}
+    unreadable = {place[:2] for place in then if place[2] == "dropped"}  # drawn, and then not opened: in no split
+    return len({place[:2] for place in then ^ now} - unreadable)
+
+
+def _places(table: "pd.DataFrame", n_folds: int) -> set[tuple[Any, ...]]:
+    """(source, image, split). With folds each image is tested in one of them, which stands for its split: the pooled
+    table of a run holds it once, as `train`; the table of a fold as `internal`."""
+    split = table["split"]
+    if n_folds > 1:
+        tested = "internal" if (split == "internal").any() else "train"
+        table = table[split.isin([tested, "external", "dropped"])]
+        split = table["split"].where(table["split"] != tested, table["fold"].astype(str).str.removesuffix(".0"))
+    return set(zip(table["source"], table["image_id"], split, strict=True))
