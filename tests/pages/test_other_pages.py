@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 
 from covaudit.domain.presets import PRESETS
+from covaudit.domain.source import Source
+from covaudit.jobs import scans
 from covaudit.store import results, runs, sources
 from covaudit.ui import prediction
 from covaudit.ui.components import scores
@@ -121,6 +123,20 @@ def test_a_source_that_cannot_be_added_is_one_sentence(name, path, sentence, emp
     app = _add(open_page("sources"), name, path or _folder(tmp_path))
     assert [error for error in app.error if sentence in error.value.replace("\\", "")]
     assert all(source.path is None for source in sources.listing(empty))
+
+
+def test_health_of_sources_is_checked_apart_and_shown(empty, open_page, seen, tmp_path):
+    sources.add(empty, Source(name="mine", reader="folder", path=str(_folder(tmp_path))))
+    app = open_page("sources")
+    app.radio(key="view").set_value("health").run()
+    assert app.multiselect(key="health_sources").value == ["mine"]
+    assert "Check these sources" in [button.label for button in app.button]
+    scans.check(empty, [sources.get(empty, "mine")])
+    words = seen(app.run())
+    assert not app.exception and "text file, whatever its name says" in words and "Check again" in words
+    assert "Pictures that are there twice" in words  # the folder's files come once for each label
+    app.multiselect(key="health_sources").set_value([]).run()
+    assert [info for info in app.info if "Choose one source" in info.value]
 
 
 # -- Findings ---------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def copies(material: Material) -> Iterator[AuditFinding]:
     yield AuditFinding(
         check="copies",
         severity=Severity.WARNING,
-        title=f"{families.ngroups:,} pictures are there more than once, in {len(table):,} files",
+        title=f"Pictures that are there more than once: {families.ngroups:,}, in {len(table):,} files",
         detail=f"By source: {in_words(counted(table['source']))}. {n_exact:,} files are exact copies. Splits keep such "
         "families together; counts of images and patients are still too high by them.",
         evidence={"families": families.ngroups, "files": len(table), "exact copies": n_exact, "images": named(table)},
@@ -41,7 +41,7 @@ def copies(material: Material) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="copies",
             severity=Severity.CRITICAL,
-            title=f"{rows['family'].nunique():,} pictures are in more than one source",
+            title=f"Pictures in more than one source: {rows['family'].nunique():,}",
             detail=f"Sources: {in_words(counted(rows['source']))}. A test on one of them is then no test on unseen "
             "images for a network that was trained on another.",
             evidence={"images": named(rows.sort_values("family"))},
@@ -56,7 +56,7 @@ def label_conflicts(material: Material) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="label_conflicts",
             severity=Severity.CRITICAL,
-            title=f"{rows['family'].nunique():,} pictures have two labels that exclude each other",
+            title=f"Pictures with two labels that exclude each other: {rows['family'].nunique():,}",
             detail=f"{_labels_of(rows, 'family')}. At least one of them is wrong for the same pixels.",
             evidence={"images": named(rows.sort_values("family"))},
         )
@@ -65,7 +65,7 @@ def label_conflicts(material: Material) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="label_conflicts",
             severity=Severity.NOTE,
-            title=f"{rows['patient_key'].nunique():,} patients have images with different labels",
+            title=f"Patients whose images have different labels: {rows['patient_key'].nunique():,}",
             detail=f"{_labels_of(rows, 'patient_key')}. That can be right: a disease comes and goes. A split by "
             "patient keeps their images together.",
             evidence={"patients": rows["patient_key"].nunique(), "images": named(rows.sort_values("patient_key"))},
@@ -82,7 +82,7 @@ def patients(material: Material) -> Iterator[AuditFinding]:
         n = rows["patient_key"].nunique()
         yield AuditFinding(
             check="patients", severity=Severity.WARNING,
-            title=f"{n:,} patients are on both sides of the split that their collection came with",
+            title=f"Patients on both sides of the split that their collection came with: {n:,}",
             detail=f"By source: {in_words(counted(rows.drop_duplicates('patient_key')['source']))}. Folders named "
             "train and test share patients; let CovAudit split by patient instead.",
             evidence={"patients": n, "images": named(rows.sort_values("patient_key"))},
@@ -99,7 +99,7 @@ def _shared_names(table: pd.DataFrame) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="patients",
             severity=Severity.WARNING,
-            title=f"{n:,} patient names are in more than one source",
+            title=f"Patient names in more than one source: {n:,}",
             detail=f"Sources: {in_words(counted(shared['source']))}. Where one collection was made from another these "
             "are the same people. Names are taken as unique within a source only, so splits do not keep them together.",
             evidence={"names": n, "sources": counted(shared["source"])},

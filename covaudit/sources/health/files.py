@@ -22,7 +22,7 @@ def unreadable(material: Material) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="unreadable",
             severity=Severity.WARNING,
-            title=f"{len(rows):,} files are left out: {_first_sentence(REASONS[str(reason)])}",
+            title=f"Files left out: {len(rows):,}, for {_first_sentence(REASONS[str(reason)])}",
             detail=f"{REASONS[str(reason)]} By source: {places}.",
             evidence={"reason": reason, "n": len(rows), "labels": counted(rows["label"]), "images": named(rows)},
         )
@@ -38,7 +38,7 @@ def wrong_extension(material: Material) -> Iterator[AuditFinding]:
         yield AuditFinding(
             check="wrong_extension",
             severity=Severity.NOTE,
-            title=f"{len(wrong):,} files are not of the format that their name says",
+            title=f"Files that are not of the format that their name says: {len(wrong):,}",
             detail=f"{in_words(pairs)}. CovAudit goes by the content; another program may refuse them or, worse, not. "
             "Files that were saved again have lost detail, and what was saved again may go with the label.",
             evidence={"kinds": pairs, "labels": counted(wrong["label"]), "images": named(wrong)},
@@ -53,17 +53,25 @@ def odd_images(material: Material) -> Iterator[AuditFinding]:
     for rows, what, means in (
         (
             table[table["contrast"] == 0],
-            "have the same value in every pixel",
+            "Images with the same value in every pixel",
             "They show nothing to learn from.",
         ),
-        (table[small], f"are tiny: a side below {_SMALL_SIDE} pixels", "Enlarged, they are blurred; size then tells."),
-        (table[ratio > _EXTREME_ASPECT], "have an extreme shape", "Stretched to a square, they look like no chest."),
+        (
+            table[small],
+            f"Tiny images, a side below {_SMALL_SIDE} pixels",
+            "Enlarged, they are blurred; size then tells.",
+        ),
+        (
+            table[ratio > _EXTREME_ASPECT],
+            "Images of an extreme shape",
+            "Stretched to a square, they look like no chest.",
+        ),
     ):
         if len(rows):
             yield AuditFinding(
                 check="odd_images",
                 severity=Severity.WARNING if "value" in what else Severity.NOTE,
-                title=f"{len(rows):,} images {what}",
+                title=f"{what}: {len(rows):,}",
                 detail=f"{means} By source: {in_words(counted(rows['source']))}.",
                 evidence={"n": len(rows), "labels": counted(rows["label"]), "images": named(rows)},
             )
