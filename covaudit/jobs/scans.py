@@ -40,7 +40,7 @@ def check(store: Store, sources: Sequence[Source], on_progress: Tell = lambda do
     with doing(store, errand, on_progress) as tell:
         indexes = {source.name: _read(store, source, tell) for source in ordered}
         report = check_sources(indexes, store.index_cache, tell)
-        artifacts.write_whole(store.index_cache / f"{errand.key}.json", report.model_dump_json().encode())
+        artifacts.write_whole(store.index_cache / f"{errand.key}.json", json.dumps(report.model_dump()).encode())
     return report
 
 
@@ -50,7 +50,7 @@ def last_report(store: Store, sources: Sequence[Source]) -> "HealthReport | None
 
     place = store.index_cache / f"{check_of(sources).key}.json"
     try:
-        return HealthReport.model_validate_json(place.read_bytes())
+        return HealthReport.model_validate(json.loads(place.read_text()))  # NaN stays NaN, unlike in pydantic's JSON
     except (OSError, ValueError):  # none, or one of another version
         return None
 
