@@ -419,6 +419,10 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def predict_images(folder: Path, images: list[tuple[str, Any]], device: str) -> list[Any]:
         shares = [float(pixels.mean()) / 255 for _, pixels in images]
+        trust = SimpleNamespace(
+            cautions=("No lungs were found.",), outside_lungs=0.5, without_lungs=None, without_markers=None,
+            source="", source_p=0.0, neighbours=(),
+        )  # fmt: skip
         return [
             SimpleNamespace(
                 name=name,
@@ -427,6 +431,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
                 predicted="CVP" if share > 0.5 else "NCV",
                 heatmap=np.zeros((4, 4), dtype=np.uint8),
                 view=pixels,
+                trust=trust,
             )
             for (name, pixels), share in zip(images, shares, strict=True)
         ]

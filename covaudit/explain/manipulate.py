@@ -9,7 +9,7 @@ from covaudit.explain.markers import Box
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-_RING = 0.06
+RING = 0.06
 _RIM = 0.03
 _INPAINT_PIXELS = 3
 
@@ -31,7 +31,7 @@ def paste(film: Bytes, donor: Bytes, box: Box, place: tuple[int, int] | None = N
 
 def with_border(film: Bytes, donor: Bytes) -> Bytes:
     """The outer ring, 6 % of the side wide, of another film."""
-    changed, ring = donor.copy(), max(1, round(_RING * len(film)))
+    changed, ring = donor.copy(), max(1, round(RING * len(film)))
     changed[ring:-ring, ring:-ring] = film[ring:-ring, ring:-ring]
     return changed
 

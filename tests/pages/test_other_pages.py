@@ -160,7 +160,11 @@ def network(monkeypatch):
     def predict(store, run, named):
         heat = np.eye(7, dtype=np.uint8) * 255
         said = {"classes": ("NCV", "CVP"), "probabilities": [0.25, 0.75], "predicted": "CVP", "explained": "CVP"}
-        return [SimpleNamespace(**said, heatmap=heat, view=image) for _, image in named]
+        trust = SimpleNamespace(
+            lungs=np.zeros((8, 8), bool), outside_lungs=0.7, without_lungs=np.array([0.4, 0.6]), without_markers=None,
+            source="phantom-b", source_p=0.9, neighbours=(), cautions=("No lungs were found.",),
+        )  # fmt: skip
+        return [SimpleNamespace(**said, heatmap=heat, view=image, trust=trust) for _, image in named]
 
     monkeypatch.setattr(prediction, "_predict", predict)
 

@@ -21,7 +21,7 @@ from covaudit.audit.words import interval, percent
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.regions import LUNG, MARKER
 from covaudit.domain.seeds import derive_seed
-from covaudit.explain.manipulate import boxes_of, erase, letter, paste, with_border, with_curve
+from covaudit.explain.manipulate import RING, boxes_of, erase, letter, paste, with_border, with_curve
 from covaudit.explain.markers import Box
 
 Bytes = NDArray[np.uint8]
@@ -190,7 +190,10 @@ def _mirrored(box: Box, side: int) -> tuple[int, int]:
 
 
 def _curved(film: Film, donor: Donor) -> Bytes:
-    counted, donor_counted = (film.regions & (LUNG | MARKER)) == 0, (donor.regions & (LUNG | MARKER)) == 0
+    # The border is another change: its black frame must not bend the curve.
+    inside, ring = np.zeros(film.pixels.shape, dtype=np.bool_), max(1, round(RING * len(film.pixels)))
+    inside[ring:-ring, ring:-ring] = True
+    counted, donor_counted = (inside & ((bits & (LUNG | MARKER)) == 0) for bits in (film.regions, donor.regions))
     return with_curve(film.pixels, donor.pixels, counted, donor_counted)
 
 

@@ -48,6 +48,8 @@ def _show_change(answer: "ImagePrediction", without: NDArray[np.float32] | None,
 
 
 def _show_neighbours(store: Store, run: Run, answer: "ImagePrediction") -> None:
+    if not answer.trust.neighbours:
+        return
     st.markdown("**Nearest training images**")
     with shown_errors():
         pixels = results.pixels(store, run)
