@@ -1,7 +1,7 @@
 """Prediction with the maps of all classes against the prediction alone, and against Captum one image at a time.
 
-`python -m benchmarks.gradcam [NETWORK ...]` prints one line a network: medians of five interleaved repetitions, CPU time of
-one thread, 224 px, and the largest difference of the maps, each divided by its maximum.
+`python -m benchmarks.gradcam [NETWORK ...]` prints a line a network: medians of five interleaved repetitions, CPU
+time of one thread, 224 px, and the largest difference of the maps, each divided by its maximum.
 """
 
 import statistics
