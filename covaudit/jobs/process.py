@@ -1,7 +1,6 @@
 """Life of an attempt's process: it reports, and it ends when its worker does. The worker beats for it."""
 
 import os
-import shutil
 import stat
 import threading
 import time
@@ -65,7 +64,6 @@ def carry_out(work: Work, run_id: str, fold: int, attempt: int) -> int:
         with suppress(OSError):  # a full disk; the exit code tells it then
             (folder / REASON).write_text(ending.reason)
         return ending.code
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)  # their room, now that the results are written
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import threading
 import time
@@ -24,6 +25,7 @@ from covaudit.jobs.launchers import Attempt, Launcher, Outliving
 from covaudit.jobs.launchers.choose import choose
 from covaudit.jobs.launchers.local import GRACE_S
 from covaudit.jobs.load import measure
+from covaudit.jobs.process import CHECKPOINTS
 from covaudit.jobs.rescue import Watch, gather_folds, rescue
 from covaudit.settings import Settings
 from covaudit.store import Store, artifacts, folds, runs, workers
@@ -196,6 +198,10 @@ class Worker:
             folds.finish(self.store, *job.key, RunState.CANCELLED, folds.CANCELLED, job.fold)
         elif (code is None and self._stopping.is_set()) or (code == GPU_LOST and not is_gpu_lost(before)):
             self._hand_back(job)
+        elif state is RunState.DONE:
+            for number in range(1, job.attempt + 1):  # the results are written: give the room back
+                left = artifacts.fold_folder(self.store, run.id, number, job.fold, run.experiment.n_folds)
+                shutil.rmtree(left / CHECKPOINTS, ignore_errors=True)
         elif code is not None:
             folds.finish(self.store, *job.key, RunState.FAILED, reason_of(run, code, folder), job.fold)
 

@@ -69,6 +69,8 @@ def test_folds_are_cancelled_together_and_resumed(lab: Any) -> None:
     assert lab.ended(run_id, 10).state is RunState.CANCELLED and time.monotonic() - begun < 10
     submit.resume(lab.store, run_id)
     assert lab.ended(run_id).state is RunState.DONE
+    left = artifacts.run_folder(lab.store, run_id, 1).parent
+    lab.until(lambda: not list(left.glob("**/checkpoint")), 5, "checkpoints of a run that is done")
     done = [line[1] for line in lab.trace(run_id) if line[0] == "done"]
     assert sorted(done) == ["-1", "0", "1", "2"]
     lab.survived("cancel and resume of 3 folds", 1, "each fold done once, pooled once")
