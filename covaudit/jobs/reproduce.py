@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _FROZEN = ConfigDict(frozen=True)
 _NAMED = 10
 _IMAGE = ["source", "image_id"]
+_ROUNDING = 1e-12  # sums over threads come in any order; seen: 3e-16 between runs with the same weights
 
 
 class Comparison(BaseModel):
@@ -129,10 +130,10 @@ def _pair(before: Sequence[Estimate], after: Sequence[Estimate]) -> tuple[list[t
 
 
 def _gaps(one: Estimate, other: Estimate) -> list[float]:
-    """The differences of value and interval that are not zero; a NaN equals a NaN and differs from a number by 1."""
+    """The differences of value and interval that can be printed; a NaN equals a NaN and differs from a number by 1."""
     pairs = ((one.value, other.value), (one.low, other.low), (one.high, other.high))
     found = [1.0 if isnan(a) != isnan(b) else 0.0 if isnan(a) else abs(a - b) for a, b in pairs]
-    return [gap for gap in [*found, float(one.n != other.n)] if gap]
+    return [gap for gap in [*found, float(one.n != other.n)] if gap > _ROUNDING]
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -143,6 +143,12 @@ def test_what_differs_is_measured_and_said(store: Store, ask: Ask) -> None:
     assert f"the code is not the same ({'c' * 10} then, {'d' * 10} now)" in text and "in no commit" in text
 
 
+def test_the_rounding_of_a_sum_is_no_difference(store: Store, ask: Ask) -> None:
+    first, second = _finish(store, ask()), _finish(store, ask(repeat_of=ask().id), metric=4e-16)
+    assert results.estimates(store, first.id)[0].value != results.estimates(store, second.id)[0].value
+    assert reproduce.compare(store, first, second).is_same
+
+
 def test_a_repetition_is_a_run_of_its_own_that_names_the_first(store: Store, ask: Ask) -> None:
     run = _finish(store, ask())
     again = reproduce.repeat(store, run)
