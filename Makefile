@@ -43,6 +43,9 @@ test-faults: $(VENV)/installed-dev
 bench: $(VENV)/installed
 	$(BIN)/python -m benchmarks
 
+bench-sources: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks sources
+
 screenshots: $(VENV)/installed-dev
 	$(BIN)/python tests/browser/screenshots.py
 
