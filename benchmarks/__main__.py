@@ -6,10 +6,16 @@ measured one after the other; --readme puts all that is kept into the README.
 
 import argparse
 
-from benchmarks import loader, sources, training
+from benchmarks import bootstrap, gradcam, loader, sources, training
 from benchmarks.table import Table, keep, markdown, read_kept, write_readme
 
-TABLES: dict[str, Table] = {"training": training.TABLE, "loader": loader.TABLE, "sources": sources.TABLE}
+TABLES: dict[str, Table] = {
+    "training": training.TABLE,
+    "loader": loader.TABLE,
+    "gradcam": gradcam.TABLE,
+    "bootstrap": bootstrap.TABLE,
+    "sources": sources.TABLE,
+}
 
 
 def main() -> None:

@@ -1,26 +1,29 @@
-"""The bootstrap of eight metrics against a loop over scikit-learn's functions, on the same resamples.
+"""The bootstrap of eight metrics against a loop over scikit-learn's functions, on the same resamples."""
 
-`python -m benchmarks.bootstrap [--quick]` prints the table. The loop takes minutes, so it is timed on a part of the
-1,000 resamples, and its time multiplied; each of those resamples must give the same eight values to 1e-12.
-"""
-
-import sys
 import time
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.table import Row, Table
+
+HOW = (
+    "Eight metrics, 1,000 resamples. The loop takes minutes, so it is timed on a part of the resamples and its time "
+    "multiplied; each of those must give the same eight values to 1e-12. Seconds of processor time, medians of five "
+    "interleaved repetitions."
+)
 N_RESAMPLES = 1_000
 ROWS = {"1,000 predictions": (1_000, 200), "10,000 predictions": (10_000, 60), "100,000 predictions": (100_000, 10)}
 """Name -> predictions, and the resamples that the loop is timed on."""
-HEADER = ("", "loop over scikit-learn", "CovAudit", "ratio", "largest difference")
+HEADER = ("data", "loop over scikit-learn", "CovAudit", "ratio", "largest difference")
 REPEATS = 5
 
 
-def measure(row: str, is_quick: bool = False) -> tuple[str, ...]:
+def measure(row: str, is_quick: bool = False) -> Row:
     """CPU seconds of the loop and ours for 1,000 resamples, their ratio (medians of interleaved repetitions), and the
     largest difference of a value."""
+    warnings.simplefilter("ignore")
     n, timed = ROWS[row]
     resamples, repeats = (N_RESAMPLES // 10, 1) if is_quick else (N_RESAMPLES, REPEATS)
     truth, chance = _predictions(n)
@@ -84,13 +87,4 @@ def _ours(truth: NDArray[np.intp], chance: NDArray[np.float64], indices: NDArray
     return np.concatenate(parts)
 
 
-def main() -> None:
-    """Print the table as Markdown."""
-    warnings.simplefilter("ignore")
-    print(f"| {' | '.join(HEADER)} |\n| {' | '.join('---' for _ in HEADER)} |")
-    for row in ROWS:
-        print(f"| {' | '.join([row, *measure(row, '--quick' in sys.argv)])} |", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+TABLE = Table("Bootstrap", HOW, HEADER, tuple(ROWS), measure)

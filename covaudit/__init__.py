@@ -6,6 +6,6 @@ import os
 # instead of 2.8 s. OpenMP reads it when torch is loaded, which is always after this.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 INTENDED_USE = "Research use only. Not a medical device. Not for clinical decisions."

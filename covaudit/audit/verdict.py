@@ -18,12 +18,12 @@ def verdict(findings: Sequence[AuditFinding]) -> AuditFinding:
     if strong:
         return _say(
             Severity.CRITICAL, "Strong evidence that the network uses the source",
-            "By " + "; ".join(_lower(one.title) for one in strong) + ".", strong,
+            " ".join(f"{one.title}." for one in strong), strong,
         )  # fmt: skip
     if signs:
         return _say(
             Severity.WARNING, "Signs that the network may use the source",
-            "By " + "; ".join(_lower(one.title) for one in signs) + ". None of them is enough alone.", signs,
+            " ".join(f"{one.title}." for one in signs) + " None of these is enough alone.", signs,
         )  # fmt: skip
     if not watched:
         return _say(
@@ -42,7 +42,3 @@ def verdict(findings: Sequence[AuditFinding]) -> AuditFinding:
 def _say(severity: Severity, title: str, detail: str, because: Sequence[AuditFinding]) -> AuditFinding:
     reasons = [f"{one.check}: {one.title}" for one in because]
     return AuditFinding(check=VERDICT, severity=severity, title=title, detail=detail, evidence={"because": reasons})
-
-
-def _lower(title: str) -> str:
-    return title[:1].lower() + title[1:]

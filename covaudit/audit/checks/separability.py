@@ -54,10 +54,13 @@ def check(evidence: Evidence) -> Iterator[AuditFinding]:
         )
         return
     widest = max(found, key=lambda one: one.high)
+    is_some = any(one.p < 0.05 for one in found)
     yield AuditFinding(
         check="separability",
-        severity=Severity.CLEAR,
-        title="Within one class, the score does not tell the source",
+        severity=Severity.NOTE if is_some else Severity.CLEAR,
+        title="Within one class, the score tells the source to some degree"
+        if is_some
+        else "Within one class, the score is not seen to tell the source",
         detail=f"{_words(max(found, key=lambda one: one.value))} An AUROC above {widest.high:.2f} can be ruled out for "
         f"all {len(found)} pairs.",
         evidence=table,
