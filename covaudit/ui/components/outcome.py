@@ -18,7 +18,7 @@ from covaudit.store import Store, results, runs
 from covaudit.ui.components import measures, scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.exports import csv_bytes, download, json_bytes
-from covaudit.ui.components.findings import severity_counts
+from covaudit.ui.components.findings import severity_counts, split_verdict
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import run_key
 from covaudit.ui.components.links import link_run
@@ -30,8 +30,11 @@ TESTS = ("internal", "external")
 
 def show_links(run: Run, findings: Sequence[AuditFinding]) -> None:
     """What the audit says, and where the rest of the run is."""
-    if findings:
-        st.markdown(severity_counts(findings))
+    verdict, others = split_verdict(findings)
+    if verdict is not None:
+        st.markdown(f"**{md_escape(verdict.title, 120)}**")
+    if others:
+        st.markdown(severity_counts(others))
     link_run(run.id, "findings", "heat maps", "predict", "job")
 
 
