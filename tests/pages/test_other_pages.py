@@ -74,7 +74,8 @@ def test_the_demo_shows_its_progress_while_it_trains(empty, made, open_page, see
         runs.add_epoch(empty, made.running.id, attempt, EpochRecord(epoch=epoch, seconds=10.0, **curve))
     runs.report(empty, made.running.id, attempt, Progress(stage="training", done=20, total=80))
     words = seen(open_page("overview"))
-    assert "Single with another seed: training, 20 of 80 · 72–84 s left" in words
+    # 6 epochs of 10 s, and half an epoch to four for what comes after: 65 to 100 s
+    assert "Single with another seed: training, 20 of 80 · 1–2 min left" in words
     assert "Demo: classes crossed with sources: waiting for a worker" in words
 
 

@@ -48,8 +48,19 @@ def reason(data):
     return caught.value.reason
 
 
+_of_others: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _know_those_of_other_tests():
+    _of_others.clear()
+    _of_others.update(child.pid for child in psutil.Process().children())
+
+
 def children():
-    return [one for one in psutil.Process().children() if "covaudit.sources.decoder_process" in one.cmdline()]
+    """The decoders that this test has started."""
+    mine = [one for one in psutil.Process().children() if one.pid not in _of_others]
+    return [one for one in mine if "covaudit.sources.decoder_process" in one.cmdline()]
 
 
 @pytest.fixture
