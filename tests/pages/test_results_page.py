@@ -2,6 +2,7 @@
 
 import json
 
+from covaudit.domain.estimate import Estimate
 from covaudit.domain.presets import PRESETS
 from covaudit.store import results
 from covaudit.ui.components import scores
@@ -104,3 +105,10 @@ def test_the_papers_interval_is_flagged_where_it_misleads():
     assert as_in_paper(copies).flag == "73 % narrower than ours"
     close = Estimate(split="internal", metric="accuracy", value=0.8, low=0.759, high=0.836, n=400)
     assert as_in_paper(close).flag == ""
+
+
+def test_a_dash_is_explained():
+    ppv = {"metric": "ppv", "split": "external", "class": "CVP", "method": "undefined: none was predicted CVP"}
+    shown = [Estimate.model_validate(ppv), Estimate(metric="accuracy", split="internal", value=0.5, n=2)]
+    hidden = [Estimate.model_validate(ppv | {"source": "phantom-e"}), Estimate.model_validate(ppv | {"fold": 1})]
+    assert scores.reasons([*shown, *hidden]) == {"none was predicted CVP": ["PPV of CVP, external test"]}

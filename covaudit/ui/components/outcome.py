@@ -23,7 +23,7 @@ from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import run_key
 from covaudit.ui.components.links import link_run
 from covaudit.ui.errors import shown_errors
-from covaudit.ui.text import count, literal, md_escape
+from covaudit.ui.text import DASH, count, literal, md_escape
 
 TESTS = ("internal", "external")
 
@@ -55,10 +55,12 @@ def show_classes(run: Run, estimates: Sequence[Estimate]) -> None:
     )
     methods = sorted({one.method for one in estimates if one.is_defined and one.method})
     measures.show_wald(estimates, split, run.experiment.task.classes)
-    with st.expander("How the intervals were made", icon=":material/info:"):
+    with st.expander("How the intervals were made, and why a dash stands where it does", icon=":material/info:"):
         st.text("Each value stands with its 95 % interval: [low, high]. Methods used in this run:")
         for method in methods:
             st.text(f"• {literal(method, 200)}")
+        for reason, wheres in scores.reasons(estimates).items():
+            st.text(f"{DASH} {literal(reason, 200)}: {literal(', '.join(wheres), 600)}")
 
 
 def show_confusions(confusions: Sequence[Confusion], key: str) -> None:

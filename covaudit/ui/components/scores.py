@@ -140,3 +140,15 @@ def estimates_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     columns = (*Place._fields, "value", "low", "high", "n", "method")
     frame = pd.DataFrame([{name: getattr(one, name) for name in columns} for one in estimates], columns=list(columns))
     return frame.rename(columns={"class_name": "class"})
+
+
+def reasons(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
+    """Why values of the run are undefined: reason -> what it holds for, such as "PPV of CVP, external test"."""
+    found: dict[str, list[str]] = {}
+    for one in estimates:
+        if one.is_defined or not one.is_of_network or one.source or one.group or one.metric not in METRICS:
+            continue
+        what = METRICS[one.metric] + (f" of {one.class_name}" if one.class_name else "")
+        where = SPLITS.get(one.split, one.split).lower()
+        found.setdefault(one.method.removeprefix("undefined: "), []).append(f"{what}, {where}")
+    return found
