@@ -245,3 +245,15 @@ def test_the_app_starts_workers_and_the_demo_in_an_empty_workspace_only(empty, f
         state._start(replace(store.settings, autostart=True))
         state._start(store.settings)  # autostart off: nothing
     assert asked == [SINGLE.id, BALANCED.id] and len(started) == 2
+
+
+def test_other_images_of_a_source_can_be_drawn(empty, open_page, monkeypatch):
+    from covaudit.ui.components import source_cards
+
+    shown: list[str] = []
+    monkeypatch.setattr(source_cards, "_show_sample", lambda source, row: shown.append(row["image_id"]))
+    app = open_page("sources", name="phantom-b")
+    first = shown[-12:]
+    app.button(key="montage").click().run()
+    second = shown[-12:]
+    assert len(set(first)) == len(set(second)) == 12 and first != second

@@ -110,15 +110,19 @@ def _show_numbers(index: SourceIndex) -> None:
 
 
 def _show_montage(source: Source, index: SourceIndex) -> None:
-    """A few images of every label, the same ones each time."""
-    st.markdown("**Some of its images**")
+    """A few images of every label, drawn at random; a button draws others."""
+    drawn = f"montage_{source.name}"
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.markdown("**Some of its images, drawn at random**", width="content")
+        if st.button("Draw others", icon=":material/shuffle:", key="montage"):
+            st.session_state[drawn] = st.session_state.get(drawn, 0) + 1
     labels = index.table["label"].value_counts().index
     per_label = max(1, _MONTAGE // max(1, len(labels)))
     with st.grid(6, min_column_width=110, gap="small") as grid:
         for label in labels[:_MONTAGE]:
             rows = index.table[index.table["label"] == label]
-            step = max(1, len(rows) // per_label)
-            for row in rows.iloc[::step][:per_label].to_dict("records"):
+            some = rows.sample(min(per_label, len(rows)), random_state=st.session_state.get(drawn, 0))
+            for row in some.to_dict("records"):
                 with grid.cell():
                     _show_sample(source, row)
 
