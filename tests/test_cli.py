@@ -306,7 +306,8 @@ def test_a_run_is_shown(call: Callable[..., Any], store: Store) -> None:
     assert "balanced_accuracy  0.900 [0.800, 1.000] n=40  0.600 [0.500, 0.700] n=40" in text
     assert "CRITICAL  A shortcut" in text and "Not a medical device" in text
     shown = json.loads(call("show", run_id, "--json").stdout)
-    assert list(shown) == ["run_id", "state", "experiment", "estimates", "confusion", "findings"]
+    keys = ["run_id", "state", "experiment", "estimates", "confusion", "findings", "breakdown"]
+    assert list(shown) == keys
 
 
 def test_names_and_logs_cannot_steer_the_terminal(call: Callable[..., Any], store: Store) -> None:

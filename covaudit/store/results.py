@@ -36,6 +36,7 @@ __all__ = [
 _ESTIMATE = (
     "split", "source", "class_name", "group", "baseline", "fold", "metric", "value", "low", "high", "n", "method",
 )  # fmt: skip
+_FINER = ("group", "baseline", "fold")
 _COLUMN = {"group": "group_name"}
 """Fields whose column has another name: `group` is a word of SQL."""
 
@@ -113,13 +114,19 @@ def summaries(store: Store, run_ids: Sequence[str]) -> dict[str, dict[str, Any]]
 
 
 def show(store: Store, run_id: str) -> dict[str, Any]:
-    """A run as plain JSON: run_id, state, experiment, estimates, confusion and findings; undefined numbers are null."""
+    """A run as plain JSON: run_id, state, experiment, estimates, confusion and findings; undefined numbers are null.
+
+    `estimates` are the network's own, by split, source and class; `breakdown` has those of groups, baselines and single
+    folds, told apart by three more keys.
+    """
     run = runs.get(store, run_id)
     shown: dict[str, Any] = {"run_id": run.id, "state": run.state.value}
     shown["experiment"] = run.experiment.model_dump(mode="json")
-    shown["estimates"] = [_plain_estimate(item) for item in estimates(store, run.id)]
+    found = estimates(store, run.id)
+    shown["estimates"] = [_without(_plain_estimate(item), _FINER) for item in found if not _is_finer(item)]
     shown["confusion"] = [item.model_dump(mode="json") for item in confusions(store, run.id)]
     shown["findings"] = [item.model_dump(mode="json") for item in findings(store, run.id)]
+    shown["breakdown"] = [_plain_estimate(item) for item in found if _is_finer(item)]
     return shown
 
 
@@ -179,6 +186,14 @@ BUILDERS: Final[Mapping[Table, Callable[[Any], object]]] = {
 def _plain_estimate(item: Estimate) -> dict[str, Any]:
     row = {"class" if name == "class_name" else name: getattr(item, name) for name in _ESTIMATE}
     return {name: None if _is_nan(value) else value for name, value in row.items()}
+
+
+def _is_finer(item: Estimate) -> bool:
+    return any(getattr(item, name) is not None for name in _FINER)
+
+
+def _without(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in names}
 
 
 def _is_nan(value: Any) -> bool:

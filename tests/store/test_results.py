@@ -48,17 +48,19 @@ def test_what_is_written_is_read(store: Store, bring: Bring) -> None:
     assert run.state is RunState.DONE and run.finished is not None
 
 
-def test_show_has_the_six_keys_and_is_strict_json(store: Store, bring: Bring) -> None:
+def test_show_has_its_keys_and_is_strict_json(store: Store, bring: Bring) -> None:
     run_id = bring(RunState.RUNNING)
     results.write_outcome(store, run_id, 1, _outcome(), [])
     shown = json.loads(json.dumps(results.show(store, run_id[:6]), allow_nan=False))
-    assert list(shown) == ["run_id", "state", "experiment", "estimates", "confusion", "findings"]
+    assert list(shown) == ["run_id", "state", "experiment", "estimates", "confusion", "findings", "breakdown"]
     assert (shown["run_id"], shown["state"], shown["experiment"]["task"]["name"]) == (run_id, "done", "CL2")
     assert shown["estimates"][0] == {
-        "split": "internal", "source": None, "class": None, "group": None, "baseline": None, "fold": None,
-        "metric": "accuracy", "value": 0.9, "low": 0.8, "high": 0.95, "n": 50, "method": "wilson",
+        "split": "internal", "source": None, "class": None, "metric": "accuracy",
+        "value": 0.9, "low": 0.8, "high": 0.95, "n": 50, "method": "wilson",
     }  # fmt: skip
-    assert shown["estimates"][1]["value"] is None
+    assert shown["estimates"][1]["value"] is None and len(shown["estimates"]) == 2
+    (finer,) = shown["breakdown"]
+    assert (finer["group"], finer["baseline"], finer["fold"], finer["value"]) == ("sex: F", "majority", 2, 0.7)
     assert shown["confusion"] == [{"split": "internal", "classes": ["NCV", "CVP"], "counts": [[20, 5], [0, 25]]}]
     assert shown["findings"][0] == {
         "check": "b", "severity": "critical", "title": "grave", "detail": "why",
