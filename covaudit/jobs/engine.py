@@ -27,7 +27,7 @@ VERSION = "1"
 """Pinned: by default it is a hash of the source, and after an upgrade the queued runs would wait for ever. Raise it
 only when a queued entry of the old version cannot be worked on."""
 
-POLL_S = 0.25
+POLL_S = 0.1
 _LAST = 1000
 """DBOS takes the lowest number first, and calls 1 the lowest that is allowed."""
 

@@ -50,7 +50,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def _ends(launch: Launcher, attempt: Attempt) -> None:
     assert launch(attempt, lambda: True) == 7
     said = (attempt.folder / "log.txt").read_text().splitlines()
-    assert said[-1].startswith(f"['{attempt.run_id}', '2'] cpu sqlite:///")
+    assert said[-1].startswith(f"['{attempt.run_id}', '0', '2'] cpu sqlite:///")
 
 
 def _is_stopped(launch: Launcher, attempt: Attempt, check: bool = True) -> None:
