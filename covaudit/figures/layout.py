@@ -29,6 +29,12 @@ def finish(figure: go.Figure, height: int, top: int = SIDE, bottom: int = 44, ri
     return figure
 
 
+def diagonal() -> go.Scatter:
+    """The dotted line from (0, 0) to (1, 1), without a name and without hover."""
+    line = {"color": palette.NEUTRAL, "dash": "dot", "width": 1}
+    return go.Scatter(x=[0, 1], y=[0, 1], mode="lines", line=line, showlegend=False, hoverinfo="skip")
+
+
 def legend_above(figure: go.Figure, names: Sequence[str]) -> int:
     """Put the legend above the plot: in one line where that fits the narrowest page (360 px), else one name a line.
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from covaudit.figures.layout import empty, finish, still
-from covaudit.figures.palette import NEUTRAL, colour, symbol
+from covaudit.figures.layout import diagonal, empty, finish, still
+from covaudit.figures.palette import colour, symbol
 from covaudit.figures.text import TOO_FEW, interval, number
 from covaudit.metrics.calibration import ReliabilityBin
 
@@ -14,16 +14,7 @@ def plot_reliability(bins: Sequence[ReliabilityBin]) -> go.Figure:
     """One point a bin with its interval, hollow where it has fewer than 30 images; below the line: overconfident."""
     if not bins:
         return empty("No image, or probabilities that are not finite.")
-    figure = go.Figure(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            line={"color": NEUTRAL, "dash": "dot", "width": 1},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    )
+    figure = go.Figure(diagonal())
     figure.add_trace(
         go.Scatter(
             x=[one.confidence for one in bins],

@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 
 from covaudit.domain.estimate import Estimate, Place
 from covaudit.figures.forest import Point
-from covaudit.figures.layout import empty, finish, still
-from covaudit.figures.palette import NEUTRAL, colour, dash
+from covaudit.figures.layout import diagonal, empty, finish, still
+from covaudit.figures.palette import colour, dash
 from covaudit.figures.text import interval, literal, number
 from covaudit.metrics.curves import RocCurve
 
@@ -34,16 +34,7 @@ def plot_roc(info: RocInfo) -> go.Figure:
     """A square with one curve a class and the line of chance."""
     if not info.curves:
         return empty("No curve: the split needs images of two classes and finite probabilities.")
-    figure = go.Figure(
-        go.Scatter(
-            x=[0, 1],
-            y=[0, 1],
-            mode="lines",
-            line={"color": NEUTRAL, "dash": "dot", "width": 1},
-            showlegend=False,
-            hoverinfo="skip",
-        )
-    )
+    figure = go.Figure(diagonal())
     names = [
         f"{literal(curve.class_name, 16)} {number(area.value)} {interval(area.low, area.high)}".strip()
         for curve, area in zip(info.curves, info.areas, strict=True)
