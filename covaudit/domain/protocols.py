@@ -214,6 +214,8 @@ def warnings(training: Training, n_sources: int) -> tuple[str, ...]:
         found.append("One cycle is planned for all epochs: early stopping cuts its slow end off.")
     if training.balance_sources and n_sources < 2:
         found.append("There is one source only: balanced sampling changes nothing.")
+    if training.group_dro and training.accumulate > 1:
+        found.append("GroupDRO moves its weights with every batch, also where the gradients of several are added up.")
     if training.group_dro and training.class_weights != "none":
         found.append("GroupDRO weighs groups by their loss: class weights play no part.")
     return tuple(found)

@@ -95,6 +95,8 @@ class Training(BaseModel):
     """The training protocol; every field is visible and changeable in Compose.
 
     `protocol` names where it began; the other fields say what is run. `passes` is how often an epoch shows each image.
+    `accumulate` batches are computed one after the other, their gradients added up as if they were one, before the
+    weights move. `compile` trains through `torch.compile`, where there is a compiler.
     `weighted_mean` divides the weighted losses of a batch by the sum of their weights, or, as Keras does, by the number
     of images. `keep` says which epoch's weights are kept: `best` is the highest validation balanced accuracy, then the
     lowest loss. `intensity` is what the network is given: grey levels brought near zero mean (standard), in 0..1
@@ -108,6 +110,7 @@ class Training(BaseModel):
     epochs: int = Field(default=8, ge=1, le=500)
     passes: int = Field(default=1, ge=1, le=20)
     batch_size: int = Field(default=32, ge=2, le=1024)
+    accumulate: int = Field(default=1, ge=1, le=128)
     optimiser: Literal["adamw", "adam", "adamax"] = "adamw"
     amsgrad: bool = False
     lr: float = Field(default=1e-3, gt=0, le=1)
@@ -127,6 +130,7 @@ class Training(BaseModel):
     group_dro: bool = False
     group_dro_step: float = Field(default=0.01, gt=0, le=1)
     pretrained: Literal["none", "imagenet"] = "none"
+    compile: bool = False
 
     def to_plain(self) -> dict[str, Any]:
         """Plain values for YAML; groups of fields that are all at their defaults are left out."""

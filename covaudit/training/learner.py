@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,8 @@ from covaudit.training.loaders import Rows, balanced_rows, batches
 from covaudit.training.objective import Objective
 from covaudit.training.pace import pace_of
 from covaudit.training.schedule import PlateauCounter, StoppingCounter, build_cycle, build_optimiser
+
+_LATER = ("accumulate", "compile")
 
 
 class TrainingData(NamedTuple):
@@ -79,6 +81,8 @@ class Learner:
         self.best_state: dict[str, Tensor] = {}
         self.parts = 1
         """Into how many parts a batch is divided, their gradients added up: more than one after memory ran out."""
+        self.compiled: Callable[[Tensor], Tensor] = network
+        """The network, compiled if that was asked for; it shares weights and buffers with `network`."""
 
     @property
     def epoch(self) -> int:
@@ -90,7 +94,7 @@ class Learner:
         return self.epoch >= self.training.epochs or (self.stopping is not None and self.stopping.is_over)
 
     def batches(self, epoch: int) -> list[Rows]:
-        """The rows of each step of an epoch."""
+        """The rows of each step of an epoch: of as many batches as are accumulated."""
         found: list[Rows] = []
         for number in range(self.training.passes):
             use = ("shuffle", epoch, number) if number else ("shuffle", epoch)
@@ -98,8 +102,18 @@ class Learner:
             rows = self.data.train
             if self.training.balance_sources:
                 rows = balanced_rows(rows, self.data.label_sets, self.data.sources, derive_seed(seed, "balance"))
-            found += batches(rows, self.training.batch_size, seed)
+            found += batches(rows, self.training.batch_size * self.training.accumulate, seed)
         return found
+
+    def parts_of(self, rows: Rows) -> list[NDArray[np.int64]]:
+        """The places of a step's rows that are computed at once: equal parts of at most a batch, and none of a single
+        image."""
+        size = self.training.batch_size // self.parts
+        return np.array_split(np.arange(len(rows)), max(math.ceil((len(rows) - 1) / size), 1))
+
+    def network_for(self, n: int) -> Callable[[Tensor], Tensor]:
+        """What computes `n` images: a compiled network is made for whole batches alone."""
+        return self.compiled if n == self.training.batch_size else self.network
 
     def finish_epoch(self, record: EpochRecord, found: Validation) -> EpochRecord:
         """Judge the epoch: keep its weights if they are the ones to keep, lower the rate, or end the training."""
@@ -122,7 +136,10 @@ class Learner:
     def key(self) -> str:
         """Tells this training from others: a hash of protocol, seed and images."""
         data = self.data
-        asked = hashlib.sha256(f"{self.training.model_dump_json()}\n{self.seed}\n{data.pixels.shape}".encode())
+        # Fields that came after the first checkpoints count only where they are used, so that those still serve.
+        later = {name for name in _LATER if getattr(self.training, name) == Training.model_fields[name].default}
+        plain = self.training.model_dump_json(exclude=later)
+        asked = hashlib.sha256(f"{plain}\n{self.seed}\n{data.pixels.shape}".encode())
         for array in (data.targets, data.train, data.val):
             asked.update(np.ascontiguousarray(array).tobytes())
         shapes = [(name, tuple(tensor.shape)) for name, tensor in self.network.state_dict().items()]

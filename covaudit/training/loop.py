@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from covaudit.errors import JobFailed
 from covaudit.faults import reach
 from covaudit.training.augment import augment
 from covaudit.training.checkpoint import Checkpoint
+from covaudit.training.compiling import compiling
 from covaudit.training.learner import Learner, TrainingData, Validation
 from covaudit.training.loaders import Rows, normalise, take, to_images
 from covaudit.training.predict import predict_logits
@@ -48,11 +50,12 @@ def fit(
     if resume is not None and resume.key == learner.key():
         learner.restore(resume)
         yield from learner.records
-    while not learner.is_done:
-        record, found = _run_epoch(learner, on_step, on_note)
-        record = learner.finish_epoch(record, found)
-        on_checkpoint(learner.checkpoint())
-        yield record
+    with compiling(learner, on_note) if training.compile and not learner.is_done else nullcontext():
+        while not learner.is_done:
+            record, found = _run_epoch(learner, on_step, on_note)
+            record = learner.finish_epoch(record, found)
+            on_checkpoint(learner.checkpoint())
+            yield record
     network.load_state_dict(learner.best_state)
 
 
@@ -96,13 +99,14 @@ def _train_step(learner: Learner, rows: Rows, on_note: Callable[[str], None]) ->
 
 def _halve(learner: Learner, rows: Rows, error: Exception, on_note: Callable[[str], None]) -> float:
     """The step again in two halves, and every step after it."""
-    if learner.parts > 1 or len(rows) < 4:
+    size = min(len(rows), learner.training.batch_size)
+    if learner.parts > 1 or size < 4:
         raise JobFailed(_out_of_memory(learner.training)) from error
     learner.parts = 2
     torch.cuda.empty_cache()
     on_note(
-        f"The device's memory ran out with batches of {len(rows)} images: from here on each is computed in two "
-        "halves whose gradients are added. Batch norm sees the halves."
+        f"The device's memory ran out with batches of {size} images: from here on each is computed in two halves "
+        "whose gradients are added, not compiled. Batch norm sees the halves."
     )
     try:
         return _add_gradients(learner, rows)
@@ -111,15 +115,17 @@ def _halve(learner: Learner, rows: Rows, error: Exception, on_note: Callable[[st
 
 
 def _add_gradients(learner: Learner, rows: Rows) -> float:
-    """Gradients of a batch from nothing, added up over `learner.parts` parts of it; its loss."""
+    """Gradients of a step's images from nothing, added up over parts of them; their loss."""
     reach("gpu")
     learner.optimiser.zero_grad(set_to_none=True)
-    images, targets, groups = _load(learner, rows)
+    targets, groups = (
+        torch.from_numpy(array[rows]).to(learner.device) for array in (learner.data.targets, learner.groups)
+    )
     mass, total = learner.objective.mass(targets), torch.zeros((), device=learner.device)
-    for part in torch.arange(len(rows)).chunk(learner.parts):
-        chosen = slice(int(part[0]), int(part[-1]) + 1)
+    for part in learner.parts_of(rows):
+        images, chosen = _load(learner, rows[part]), slice(int(part[0]), int(part[-1]) + 1)
         with learner.pace.computing(learner.device):
-            logits = learner.network(learner.pace.lay_out(normalise(images[chosen]))).float()
+            logits = learner.network_for(len(part))(images).float()
         share = learner.objective.mass(targets[chosen]) / mass
         loss = learner.objective.loss(logits, targets[chosen], groups[chosen]) * share
         learner.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -127,13 +133,12 @@ def _add_gradients(learner: Learner, rows: Rows) -> float:
     return float(total)
 
 
-def _load(learner: Learner, rows: Rows) -> tuple[Tensor, Tensor, Tensor]:
-    """Images (n, 1, S, S) in [0, 1], augmented if the protocol says so, targets and groups."""
-    data, training, device = learner.data, learner.training, learner.device
-    images = to_images(take(data.pixels, rows), device)
-    images = augment(images, learner.draws, training.augmentation) if training.augment else images
-    targets, groups = (torch.from_numpy(array[rows]).to(device) for array in (data.targets, learner.groups))
-    return images, targets, groups
+def _load(learner: Learner, rows: Rows) -> Tensor:
+    """Images (n, 1, S, S) as the network takes them, augmented if the protocol says so."""
+    images = to_images(take(learner.data.pixels, rows), learner.device)
+    if learner.training.augment:
+        images = augment(images, learner.draws, learner.training.augmentation)
+    return learner.pace.lay_out(normalise(images))
 
 
 def _validate(learner: Learner) -> Validation:

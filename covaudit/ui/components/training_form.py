@@ -40,6 +40,7 @@ _LABELS = {
     "image_size": "Image size (px)",
     "epochs": "Epochs",
     "batch_size": "Batch size",
+    "accumulate": "Batches a step",
     "lr": "Learning rate",
     "weight_decay": "Weight decay",
     "class_weights": "Class weights",
@@ -47,6 +48,7 @@ _LABELS = {
     "optimiser": "Optimiser",
     "amsgrad": "AMSGrad",
     "passes": "Passes an epoch",
+    "compile": "Compile",
     "schedule": "Learning rate over time",
     "keep": "Weights kept",
     "monitor": "Watches",
@@ -90,6 +92,9 @@ _WHY = {
     "balance_sources": "Within each class every source is drawn equally often.",
     "group_dro": "The groups of class and source with the highest loss count most (Sagawa et al. 2020).",
     "passes": "How often an epoch shows each image.",
+    "accumulate": "Gradients of so many batches are added up before the weights move: a large batch in little memory.",
+    "compile": "Through torch.compile, which takes from half a minute to some minutes before the first epoch and may "
+    "pay in long trainings on a GPU. Where there is no compiler the network is trained as it is, and the log says so.",
 }
 
 
@@ -171,7 +176,7 @@ def _advanced(base: Training) -> dict[str, Any]:
 
 def _edit_learning(base: Training) -> dict[str, Any]:
     values = _grid(base, ["optimiser", "amsgrad", "passes", "weighted_mean"], 4)
-    values |= _grid(base, ["schedule", "keep"], 2)
+    values |= _grid(base, ["schedule", "keep", "accumulate", "compile"], 4)
     if values["schedule"] == "plateau":
         st.text("The rate falls when validation is not better for as many epochs as the patience says, as in Keras.")
         values["plateau"] = Plateau.model_validate(_grid(base.plateau, list(Plateau.model_fields), 6, "plateau"))
