@@ -20,6 +20,7 @@ from covaudit.sources.phantom.anatomy import whole_lungs
 from covaudit.sources.phantom.patient import make_patient
 from covaudit.sources.radiograph import open_radiograph
 from covaudit.sources.readers import READERS
+from covaudit.sources.readers.cidc_masks import first_sizes
 from covaudit.training.prepare import scale
 
 SIDE = 160
@@ -47,12 +48,14 @@ def is_held_out(patient: str) -> bool:
 
 
 def annotated(folder: Path, side: int = SIDE) -> list[Example]:
-    """The films of a `cidc` folder that have a lung mask."""
+    """The films of a `cidc` folder whose lung mask is known to lie on them (`readers/cidc_masks.py`)."""
     table = READERS["cidc"].read(folder, {}).table
+    known = table["mask_path"].notna() & table["image_id"].isin(list(first_sizes()))
     found = []
-    for row in table[table["mask_path"].notna()].to_dict("records"):
+    for row in table[known].to_dict("records"):
         film = open_radiograph(row)
-        assert film.lung_mask is not None
+        if film.lung_mask is None:
+            continue
         mask = scale(film.lung_mask.astype(np.uint8) * 255, side) > 127
         found.append(Example(scale(film.pixels, side), mask, True, str(row["patient"])))
     return found

@@ -15,6 +15,9 @@ from covaudit.sources.refusals import refuse
 
 Mask = NDArray[np.bool_]
 
+# Difference of the aspect ratios, as a logarithm; rounding to whole pixels makes 0.004 at 256 px.
+_OTHER_FORM = 0.01
+
 
 class Radiograph(NamedTuple):
     """Grey levels and masks, all (H, W); a mask is None where the source does not say."""
@@ -38,8 +41,11 @@ def open_radiograph(row: Mapping[str, Any]) -> Radiograph:
     return Radiograph(pixels, _open_mask(mask_path, pixels.shape) if isinstance(mask_path, str) else None)
 
 
-def _open_mask(path: str, shape: tuple[int, ...]) -> Mask:
+def _open_mask(path: str, shape: tuple[int, ...]) -> Mask | None:
+    """None where the mask has another form than its image: one of the two was cropped, and they no longer match."""
     mask = open_image(read_file(Path(path), follow_links=False)).pixels
+    if abs(np.log((mask.shape[1] / mask.shape[0]) / (shape[1] / shape[0]))) > _OTHER_FORM:
+        return None
     if mask.shape != shape:
         mask = np.asarray(cv2.resize(mask, shape[::-1], interpolation=cv2.INTER_NEAREST), dtype=np.uint8)
     return np.asarray(mask > 127)

@@ -25,6 +25,15 @@ def test_a_lung_mask_is_scaled_to_its_image(make_file, encode, ramp):
     assert seen.lung_mask[:, 32:].all() and not seen.lung_mask[:, :32].any()
 
 
+def test_a_lung_mask_of_another_form_is_not_used(make_file, encode, ramp):
+    """A mask of 32 x 30 pixels was not drawn on a film of 64 x 64 pixels as it is now; 201 x 200 is rounding."""
+    path = make_file("a.png", encode(ramp()))
+    for shape, is_used in (((30, 32), False), ((200, 201), True)):
+        mask_path = make_file("m.png", encode(np.full(shape, 255, np.uint8)))
+        seen = open_radiograph({"path": str(path), "mask_path": str(mask_path)})
+        assert (seen.lung_mask is not None) == is_used
+
+
 def test_a_phantom_comes_with_its_truth():
     table = read_index(Source(name="phantom-a", reader="phantom")).table.set_index("image_id")
     ill, well = open_radiograph(table.loc["CVP/007"]), open_radiograph(table.loc["NOR/007"])

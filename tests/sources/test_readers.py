@@ -1,11 +1,13 @@
 """Each reader on a small copy of its layout."""
 
+import numpy as np
 import pytest
 
 from covaudit.errors import BadSource
 from covaudit.sources.readers import READERS
 from covaudit.sources.readers.base import age_of, sex_of, view_of
 from covaudit.sources.readers.cidc import label_of as cidc_label
+from covaudit.sources.readers.cidc_masks import is_whole
 from covaudit.sources.readers.files import LINKED_FOLDER, OUTSIDE
 from covaudit.sources.readers.folder import label_of
 from covaudit.sources.readers.mgc import patient_of
@@ -81,6 +83,36 @@ def test_cidc(make_file, tmp_path):
     assert dropped == {"a finding without a label here": 1, "a lateral view": 1, "not a radiograph": 1}
     assert table["mask_path"].tolist() == [str(tmp_path / "lung_masks/a.png"), None]
     assert table["view"].tolist() == ["AP Supine", "PA"]
+
+
+def test_a_mask_of_cidc_drawn_before_its_film_was_cropped_is_not_used(make_file, encode, tmp_path):
+    """Two films of one size in April 2020, 416 x 341 and 417 x 342 pixels; one has lost its margins since."""
+    for name, shape in {
+        "jkms-35-e79-g001-l-a": (342, 417),
+        "jkms-35-e79-g001-l-c": (326, 357),
+        "own": (300, 300),
+    }.items():
+        make_file(f"images/{name}.jpg", encode(np.full(shape, 90, np.uint8), "JPEG"))
+        make_file(f"lung_masks/{name}.png", encode(np.zeros(shape, np.uint8)))
+    names = ("jkms-35-e79-g001-l-a.jpg", "jkms-35-e79-g001-l-c.jpg", "own.jpg")
+    lines = "".join(f"{number},COVID-19,{name}\n" for number, name in enumerate(names))
+    make_file("metadata.csv", b"patientid,finding,filename\n" + lines.encode())
+    _, dropped, table = read("cidc", tmp_path)
+    assert dropped == {} and table["image_id"].tolist() == list(names)
+    assert table["mask_path"].notna().tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("size", "limit", "whole"),
+    [
+        ((417, 342), 640, True),  # as it was
+        ((380, 312), 640, False),  # cropped in proportion, and too small to be a smaller copy
+        ((224, 184), 224, True),  # made smaller: 342 * 224 / 417 = 183.7
+        ((224, 186), 224, False),
+    ],
+)
+def test_a_film_is_whole_at_its_first_size_or_made_smaller(size, limit, whole):
+    assert is_whole(size, (417, 342), limit) == whole
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_counts(shared, name, index_of):
     assert dropped == DROPPED.get(name, {})
     assert table["image_id"].is_unique and table["patient"].ne("").all()
     assert table["patient"].nunique() == PATIENTS.get(name, table["patient"].nunique())
-    assert table["mask_path"].notna().sum() == (82 if name == "cidc" else 0)
+    assert table["mask_path"].notna().sum() == (37 if name == "cidc" else 0)  # of 82, see cidc_masks.py
 
 
 @pytest.mark.parametrize("name", ["chestxray8", "cidc", "hannover", "figure1", "mgc"])
@@ -53,6 +53,7 @@ def test_every_image_decodes(shared, name, index_of):
 
 def test_lung_masks_lie_on_their_images(shared, index_of):
     table = index_of(shared / "data" / "cidc").table
+    table = table[table["mask_path"].notna()]
     shares = [open_radiograph(row).lung_mask.mean() for row in table.to_dict("records")]
     assert min(shares) > 0.05 and max(shares) < 0.8
 

@@ -4,7 +4,8 @@ Input: `images/*` and `metadata.csv`.
 Labels: `finding`, the names of its early and of its later, nested form: COVID-19 is CVP, No Finding is NOR, a bacterial
 pneumonia OBP, a viral one OVP, any other pneumonia NCP; the rest is dropped with a count.
 Metadata: patient, sex, age, view; lung masks where a folder `lung_masks/<stem>.png` is there (V7 Labs, drawn by
-annotators). Radiographs only: CT slices and lateral views are dropped with a count.
+annotators), but not of a film that was cropped after its mask was drawn (see `cidc_masks.py`). Radiographs only: CT
+slices and lateral views are dropped with a count.
 Publication: Cohen et al., arXiv:2003.11597 and arXiv:2006.11988.
 Licence: image by image, see the table's column `license`; research use.
 Population: adults mostly, many hospitals and countries, taken from journals and web pages.
@@ -16,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from covaudit.sources.readers.base import ReaderResult, Rows, age_of, clean, is_lateral, sex_of, view_of, whole
+from covaudit.sources.readers.cidc_masks import masks_in_place
 from covaudit.sources.readers.files import check_columns, has_columns, images_by_name, read_csv
 
 _NEEDED = ("patientid", "finding", "filename")
@@ -32,7 +34,7 @@ def read(folder: Path, columns: Mapping[str, str]) -> ReaderResult:
     table.columns = table.columns.str.strip().str.lower()  # the first versions wrote Patientid
     check_columns(table, _NEEDED, "metadata.csv")
     files, refused = images_by_name(folder / "images")
-    masks, _ = images_by_name(folder / "lung_masks") if (folder / "lung_masks").is_dir() else ({}, {})
+    masks = _masks(folder / "lung_masks", files) if (folder / "lung_masks").is_dir() else {}
     rows = Rows(refused)
     for row in table.to_dict("records"):
         _add(rows, row, files, masks)
@@ -60,10 +62,16 @@ def _add(rows: Rows, row: Mapping[str, object], files: Mapping[str, Path], masks
     elif name not in files:
         rows.drop("the file is missing")
     else:
-        mask = masks.get(f"{Path(name).stem}.png")
+        mask = masks.get(name)
         known = {"view": view, "sex": sex_of(row.get("sex")), "age": age_of(row.get("age"))}
         patient = whole(row["patientid"]) or name
         rows.add(name, files[name], label, patient, mask_path=str(mask) if mask else None, **known)
+
+
+def _masks(folder: Path, films: Mapping[str, Path]) -> dict[str, Path]:
+    """The masks that lie on their films, by the films' names."""
+    masks, _ = images_by_name(folder)
+    return masks_in_place(films, {name: masks[stem] for name in films if (stem := f"{Path(name).stem}.png") in masks})
 
 
 def matches(folder: Path) -> bool:
