@@ -8,6 +8,7 @@ import typer
 from covaudit.commands import app as app_command
 from covaudit.commands import (
     demo,
+    explain,
     health,
     keep,
     lungs,
@@ -50,6 +51,7 @@ app.command("delete")(trash.delete_run)
 app.add_typer(trash.app, name="trash")
 app.command("reproduce")(reproduce)
 app.command("predict")(predict.predict)
+app.command("explain")(explain.explain)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)

@@ -51,6 +51,12 @@ class BadImage(CovauditError):
         super().__init__(message)
 
 
+class CannotExplain(CovauditError):
+    """A way of explaining that says nothing of a network: its map would not be what it is called."""
+
+    code = "cannot_explain"
+
+
 class BadArchive(CovauditError):
     """An archive that is damaged, or would do harm if it were unpacked."""
 

@@ -31,9 +31,9 @@ from covaudit.store import Store, artifacts, results, runs
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
     "protocols list", "protocols show", "run",
-    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "compare", "backup", "restore",
-    "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore", "trash empty",
-    "worker", "doctor",
+    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "compare",
+    "backup", "restore", "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore",
+    "trash empty", "worker", "doctor",
 )  # fmt: skip
 YAML = """
 name: small
@@ -485,3 +485,62 @@ def test_the_doctor_looks_and_says(call: Callable[..., Any]) -> None:
 def test_the_doctor_finds_what_is_missing(call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COVAUDIT_WORKSPACE", "/dev/null/x")
     assert "PROBLEM  settings" in call("doctor", ends=1).stdout
+
+
+# -- explain ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def with_network(store: Store) -> str:
+    """A finished run with an untrained network and two test images, one name of which two sources have."""
+    import pandas as pd
+    import torch
+
+    from covaudit.explain.heatmaps import describe_network
+    from covaudit.training.network_file import weights_bytes
+    from models.registry import build_network
+
+    run_id = _done(store)
+    folder = results.folder(store, runs.get(store, run_id))
+    torch.manual_seed(0)
+    network = build_network("efficient", 2, image_size=128)
+    artifacts.write_whole(folder / "weights.safetensors", weights_bytes(network))
+    described = describe_network(network, "efficient", ("NCV", "CVP"), 128)
+    artifacts.write_whole(folder / "network.json", described.model_dump_json().encode())
+    np.save(folder / "pixels.npy", np.random.default_rng(0).integers(0, 255, (3, 128, 128)).astype(np.uint8))
+    table = {"source": ["a", "b", "b"], "image_id": ["one", "one", "two"], "split": "internal", "sample_row": [0, 1, 2]}
+    pd.DataFrame(table).to_parquet(folder / "predictions.parquet")
+    return run_id
+
+
+def test_a_test_image_and_a_file_are_explained(call: Callable[..., Any], with_network: str, tmp_path: Path) -> None:
+    overlay, array = tmp_path / "map.png", tmp_path / "map.npy"
+    told = json.loads(
+        call("explain", with_network, "b/one", "--method", "guided-backprop", "--class", "CVP", "--threshold", "0.6",
+             "--out", overlay, "--array", array, "--json").stdout
+    )  # fmt: skip
+    assert (told["class"], told["has_evidence"], told["options"]["threshold"]) == ("CVP", True, 0.6)
+    heat = np.load(array)
+    assert heat.shape == (128, 128) and heat.max() == 255 and not ((heat > 0) & (heat < 153)).any()
+    assert Image.open(overlay).size == (384, 384)
+    again = np.random.default_rng(0).integers(0, 255, (3, 128, 128)).astype(np.uint8)[1]
+    Image.fromarray(again).save(tmp_path / "same.png")
+    of_file = json.loads(call("explain", with_network, tmp_path / "same.png", "--class", "CVP", "--json").stdout)
+    assert of_file["score"] == pytest.approx(told["score"], abs=1e-4)
+    assert "HiResCAM of" in call("explain", with_network, "two").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("one",), "Allowed: a/one, b/one"),
+        (("two", "--method", "magic"), "Unknown method 'magic'"),
+        (("two", "--class", "XYZ"), "Unknown class 'XYZ'. Allowed: CVP, NCV"),
+        (("two", "--baseline", "red"), "Unknown level 'red'"),
+        (("two", "--out", "/proc/no/map.png"), "Give another"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(
+    arguments: tuple[str, ...], words: str, call: Callable[..., Any], with_network: str
+) -> None:
+    assert words in call("explain", with_network, *arguments, ends=2).stderr

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from covaudit.domain.explanation import METHOD_CARDS
 from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Mixture
 from covaudit.domain.split import Sampling
@@ -19,7 +20,7 @@ from covaudit.errors import BadExperiment, UnknownName, clip
 
 _FROZEN = ConfigDict(frozen=True, extra="forbid")
 
-HEAT_METHODS: Mapping[str, str] = {"hires-cam": "HiResCAM", "grad-cam": "Grad-CAM"}
+HEAT_METHODS: Mapping[str, str] = {name: METHOD_CARDS[name].title for name in ("hires-cam", "grad-cam")}
 
 
 class Explanation(BaseModel):

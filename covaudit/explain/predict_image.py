@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from math import nan
 from pathlib import Path
+from threading import RLock
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +25,9 @@ from covaudit.training.predict import name_answers, predict_logits, probabilitie
 from covaudit.training.prepare import prepare
 
 Bytes = NDArray[np.uint8]
+
+ANSWERING = RLock()
+"""Held while a network that threads share is asked: maps hang hooks on it."""
 
 
 class ImagePrediction(NamedTuple):
@@ -52,13 +56,14 @@ def predict_images(
     """
     if not images:
         return []
-    chosen = resolve_device(device)
-    weights = run_folder / "weights.safetensors"
-    changed = weights.stat().st_mtime_ns if weights.exists() else 0
-    network, described = _loaded(run_folder, chosen, changed)
-    needs_lungs = described.recipe.preparation.lungs != "as they are"
-    films = [Radiograph(image, lungs_of(image) if needs_lungs else None) for _, image in images]
-    pixels = np.stack([prepare(film, described.recipe).pixels for film in films])
+    with ANSWERING:
+        return _predict(run_folder, images, resolve_device(device))
+
+
+def _predict(run_folder: Path, images: Sequence[tuple[str, Bytes]], chosen: torch.device) -> list[ImagePrediction]:
+    network, described = loaded_network(run_folder, chosen)
+    changed = _changed(run_folder)
+    pixels = prepare_images(described, [image for _, image in images])
     maps = explain_classes(network, described, pixels, np.arange(len(pixels)), chosen)
     found = probabilities(maps.logits, described.is_multi_label)
     answers = name_answers(found, described.classes, described.is_multi_label)
@@ -116,6 +121,23 @@ def _panel(
 def _level(film: Bytes, mask: NDArray[np.bool_]) -> int:
     """The grey of healthy lung, nearly: a low quantile, for the mean would tell how white the lungs were."""
     return round(float(np.quantile(film[mask], 0.25)))
+
+
+def prepare_images(described: NetworkFile, images: Sequence[Bytes]) -> Bytes:
+    """Grey images (H, W) as the network takes them, (N, S, S)."""
+    needs_lungs = described.recipe.preparation.lungs != "as they are"
+    films = [Radiograph(image, lungs_of(image) if needs_lungs else None) for image in images]
+    return np.stack([prepare(film, described.recipe).pixels for film in films])
+
+
+def loaded_network(run_folder: Path, device: torch.device) -> tuple[nn.Module, NetworkFile]:
+    """The trained network of a run folder, kept for the next question. Raises MissingArtifact."""
+    return _loaded(run_folder, device, _changed(run_folder))
+
+
+def _changed(run_folder: Path) -> int:
+    weights = run_folder / "weights.safetensors"
+    return weights.stat().st_mtime_ns if weights.exists() else 0
 
 
 @lru_cache(maxsize=4)

@@ -1,12 +1,13 @@
 """The files of a run as tables and arrays. pandas and NumPy are imported on first use: a list of runs needs neither."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covaudit.domain.run import Run
-from covaudit.errors import MissingArtifact
+from covaudit.errors import MissingArtifact, UnknownName
 from covaudit.store import artifacts
 from covaudit.store.database import Store
 
@@ -55,6 +56,29 @@ def class_maps_file(view: int) -> str:
 def class_maps(store: Store, run: Run, view: int = 0) -> "Bytes | None":
     """(M, methods, classes, h, w) uint8, memory-mapped, rows by `predictions.heatmap_row`; None for an older run."""
     return _optional(folder(store, run) / class_maps_file(view))
+
+
+def film_of(store: Store, run: Run, row: Mapping[str, Any]) -> "tuple[Path, Bytes]":
+    """The folder with the network that was tested on a row of `predictions`, and the image (H, W) as it saw it."""
+    fold = row.get("fold")
+    home = folder(store, run)
+    own = home if fold is None or fold != fold or str(fold) == "<NA>" else home / f"fold-{int(fold)}"
+    return own, pixels(store, run)[int(row["sample_row"])].copy()
+
+
+def test_film(store: Store, run: Run, name: str) -> "tuple[Path, Bytes]":
+    """`film_of` the test image called `name`, an image id, or source/id where several sources have it.
+
+    Raises `UnknownName`, or `MissingArtifact`.
+    """
+    table = predictions(store, run)
+    tested = table[table["split"].isin(("internal", "external"))]
+    full = tested["source"].astype(str) + "/" + tested["image_id"].astype(str)
+    found = tested[(tested["image_id"].astype(str) == name) | (full == name)]
+    if len(found) == 1:
+        return film_of(store, run, found.iloc[0].to_dict())
+    among = list(full[found.index] if len(found) else full.head(3))
+    raise UnknownName("test image", name, among, "Give a file, or the id of a test image: source/id is unique.")
 
 
 def network_facts(store: Store, run: Run) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from covaudit.store.database import Store
 from covaudit.store.files import (
     Shown,
     class_maps,
+    film_of,
     folder,
     heatmaps,
     network_facts,
@@ -25,12 +26,13 @@ from covaudit.store.files import (
     regions,
     samples,
     shown,
+    test_film,
 )
 
 __all__ = [
-    "Outcome", "Shown", "class_maps", "confusions", "estimates", "findings", "folder", "heatmaps", "network_facts",
-    "pixels", "predictions", "regions", "samples", "show", "shown", "summaries", "summary", "write_fold",
-    "write_outcome",
+    "Outcome", "Shown", "class_maps", "confusions", "estimates", "film_of", "findings", "folder", "heatmaps",
+    "network_facts", "pixels", "predictions", "regions", "samples", "show", "shown", "summaries", "summary",
+    "test_film", "write_fold", "write_outcome",
 ]  # fmt: skip
 
 _ESTIMATE = (
