@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from covaudit.audit import rules
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
+from covaudit.sources.roles import n_trained
 from covaudit.training.predict import name_answers
 
 
@@ -18,6 +20,13 @@ class Predict(Protocol):
     In a run with several folds, `folds` (M,) says for each image whose network is asked."""
 
     def __call__(self, images: NDArray[np.uint8], folds: NDArray[np.int64] | None = None) -> NDArray[np.float32]: ...
+
+
+class NotTested(NamedTuple):
+    """What a check says that could not be made: the reason as a sentence."""
+
+    check: str
+    reason: str
 
 
 _NO_MAPS = np.zeros((0, 1, 1), np.uint8)
@@ -51,11 +60,18 @@ class Evidence(NamedTuple):
         return self.predictions[self.predictions["split"].isin(splits or ("internal", "external"))]
 
     def sample_of(self, table: pd.DataFrame, n: int, use: str) -> pd.DataFrame:
-        """At most `n` rows of a table of predictions, as many of each true class as there are, or nearly."""
+        """At most `n` rows of a table of predictions, each of another patient, so that exact tests count what is
+        independent; as many of each true class as there are, or nearly."""
         seed = derive_seed(self.experiment.seed, use)
-        shuffled = table.sample(len(table), random_state=seed)
+        shuffled = one_of_each_patient(table.sample(len(table), random_state=seed))
         turn = shuffled.groupby("class_name").cumcount()
         return shuffled.iloc[np.argsort(turn.to_numpy(), kind="stable")[:n]].sort_index()
+
+    def n_films(self, portion: rules.Portion, questions: float) -> int:
+        """How many films a check may change, where it asks the network `questions` times about each."""
+        trained = n_trained(self.samples) * self.experiment.training.passes
+        wanted = rules.ASKED_PER_TRAINED * trained * portion.share / questions
+        return min(max(int(wanted), portion.least), portion.most)
 
     def films(self, table: pd.DataFrame) -> NDArray[np.uint8]:
         """The films (len(table), S, S) of rows of the predictions."""
@@ -68,6 +84,10 @@ class Evidence(NamedTuple):
             return self.predict(films)
         return self.predict(films, np.tile(table["fold"].to_numpy(dtype=np.int64), len(films) // len(table)))
 
+    def given(self, table: pd.DataFrame) -> NDArray[np.float32]:
+        """The probabilities (n, K) that rows of the predictions already have: unchanged films are not asked again."""
+        return np.array(table[[f"p_{name}" for name in self.experiment.task.classes]], dtype=np.float32)
+
     def answers(self, found: NDArray[np.float32]) -> NDArray[Any]:
         """Probabilities (M, K) as the names that `predicted` has."""
         task = self.experiment.task
@@ -79,6 +99,11 @@ def log_odds(found: NDArray[np.float32]) -> NDArray[np.float64]:
     """log p / (1 - p) of probabilities, kept away from infinity."""
     p = np.clip(found.astype(np.float64), _EPSILON, 1 - _EPSILON)
     return np.asarray(np.log(p / (1 - p)))
+
+
+def one_of_each_patient(table: pd.DataFrame) -> pd.DataFrame:
+    """The first row of each patient."""
+    return table[~pd.Series(patients_of(table), index=table.index).duplicated()]
 
 
 def patients_of(table: pd.DataFrame) -> NDArray[np.str_]:

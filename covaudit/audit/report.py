@@ -1,7 +1,7 @@
 """All checks of a run; adding one is a file in `checks/` and a line here."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from covaudit.audit.checks import (
     acquisition,
@@ -15,11 +15,11 @@ from covaudit.audit.checks import (
     separability,
     subgroups,
 )
-from covaudit.audit.evidence import Evidence
+from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.verdict import verdict
-from covaudit.domain.finding import AuditFinding
+from covaudit.domain.finding import NOT_TESTED, AuditFinding, Severity
 
-Check = Callable[[Evidence], Iterator[AuditFinding]]
+Check = Callable[[Evidence], Iterator[AuditFinding | NotTested]]
 
 CHECKS: dict[str, Check] = {
     "acquisition": acquisition.check,
@@ -38,10 +38,31 @@ CHECKS: dict[str, Check] = {
 def audit(
     evidence: Evidence, on_check: Callable[[str, float], None] = lambda name, seconds: None
 ) -> list[AuditFinding]:
-    """The verdict, then the findings of every check, the gravest first; within a severity in the order of `CHECKS`."""
+    """The verdict, then the findings of every check, the gravest first; within a severity in the order of `CHECKS`.
+
+    What could not be tested is told in one finding, with the reasons.
+    """
     found: list[AuditFinding] = []
+    left_out: list[NotTested] = []
     for name, check in CHECKS.items():
         begun = time.monotonic()
-        found += check(evidence)
+        for one in check(evidence):
+            if isinstance(one, NotTested):
+                left_out.append(one)
+            else:
+                found.append(one)
         on_check(name, time.monotonic() - begun)
-    return [verdict(found), *sorted(found, key=lambda finding: finding.severity.rank)]
+    return [verdict(found), *sorted([*found, *_not_tested(left_out)], key=lambda finding: finding.severity.rank)]
+
+
+def _not_tested(left_out: Sequence[NotTested]) -> Iterator[AuditFinding]:
+    if left_out:
+        names = [name.replace("_", " ") for name in dict.fromkeys(one.check for one in left_out)]
+        reasons = [f"{one.check.replace('_', ' ').capitalize()}: {one.reason}" for one in left_out]
+        yield AuditFinding(
+            check=NOT_TESTED,
+            severity=Severity.NOTE,
+            title=f"Not tested: {', '.join(names)}",
+            detail=" ".join(reasons),
+            evidence={one.check: one.reason for one in left_out},
+        )

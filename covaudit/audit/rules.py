@@ -1,8 +1,24 @@
 """The thresholds of every check and of the verdict in one place, written down before a result is seen.
 
 A finding is critical only when the behaviour of the network shows the shortcut and the lower end of its 95 % interval
-is past the threshold; how the data were mixed is a risk, never more than a warning.
+is past the threshold; how the data were mixed is a risk, never more than a warning. All tests of a check in a run are
+one family for Holm's correction.
 """
+
+from typing import NamedTuple
+
+
+class Portion(NamedTuple):
+    """How many films a check asks the network about: its share of all that the checks may ask, within two bounds."""
+
+    share: float
+    least: int
+    most: int
+
+
+# Films that the checks may ask the network about, for each image that an epoch trains: to predict costs about a third
+# of a training step, so that all checks together cost less than an epoch. The bounds of a portion keep its power.
+ASKED_PER_TRAINED = 1.0
 
 # Cramér's V of class and source: above STRONG the class is nearly determined by the source.
 CONFOUNDING_STRONG = 0.8
@@ -14,27 +30,29 @@ GAP_CRITICAL = 0.10
 # Share of the predictions that change when one part of the acquisition changes and the patient does not.
 FLIP_CRITICAL = 0.30
 FLIP_WARNING = 0.10
-SWAP_IMAGES = 60
+SWAP = Portion(0.2, 20, 60)
 
 # Counterfactuals on the films themselves: flips beyond those of the matched control, with Holm's correction over all.
-COUNTERFACTUAL_IMAGES = 60
+COUNTERFACTUAL = Portion(0.6, 24, 120)
 COUNTERFACTUAL_P = 0.05
 
 # Share of the network's advantage over chance that is left when the lungs are blanked.
 NO_LUNG_CRITICAL = 0.50
 NO_LUNG_WARNING = 0.25
-NO_LUNG_IMAGES = 80
+NO_LUNG = Portion(0.2, 40, 160)
+NO_LUNG_OF_A_CLASS = 5
 # Of balanced accuracy above chance: less has nothing to lose.
 NO_LUNG_LEAST_ADVANTAGE = 0.15
 
 # Heat on a region, as a multiple of what an even map would put there; the lower end of the interval is held to it.
 MARKER_ENRICHMENT = 2.0
 OUTSIDE_ENRICHMENT = 1.1
-BUDGET_IMAGES = 400
+BUDGET_IMAGES = 120
 
 # Within one true class, the AUROC of the score for the source: the lower end of the interval is held to it.
 SEPARABLE_WARNING = 0.70
 SEPARABLE_IMAGES = 20  # of each source
+SEPARABLE_PATIENTS = 10
 SEPARABLE_MOST = 1000  # of a pair of sources; more would cost more than they tell
 
 # Sensitivity of a class in one group against the others: Holm's p, and the lower end of the difference.

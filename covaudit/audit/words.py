@@ -1,5 +1,7 @@
 """Numbers in sentences, written one way."""
 
+from covaudit.audit import rules
+
 
 def percent(share: float) -> str:
     """A share as a whole percentage, e.g. 94 %."""
@@ -9,3 +11,13 @@ def percent(share: float) -> str:
 def interval(low: float, high: float) -> str:
     """The interval of a share in words."""
     return f"95 % interval {percent(low)} to {percent(high)}"
+
+
+def points(share: float) -> str:
+    """A difference of shares in whole points, e.g. '+40 points'."""
+    return f"{round(100 * share):+d} points"
+
+
+def too_few(n: int, of_what: str) -> str:
+    """The reason of a check that could not be made for want of images."""
+    return f"There are too few {of_what}: {n}, and {rules.ENOUGH_IMAGES} are needed."

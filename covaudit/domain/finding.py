@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 VERDICT = "verdict"
 """The check whose finding sums up the others."""
+NOT_TESTED = "not_tested"
+"""Of the finding that tells which checks could not be made, and why."""
 
 
 class Severity(StrEnum):

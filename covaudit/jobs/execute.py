@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from covaudit.audit.evidence import Evidence
-from covaudit.audit.report import audit
 from covaudit.domain.run import GATHER
 from covaudit.jobs import steps
+from covaudit.jobs.auditing import audit_run
 from covaudit.jobs.gather import gather
 from covaudit.jobs.process import Reporter, carry_out
 from covaudit.jobs.provenance import initial_weights, provenance
@@ -74,11 +74,11 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
         ),
         heatmaps=heatmaps, cell=described.cam_stride,
     )  # fmt: skip
-    findings = audit(evidence, lambda name, seconds: reporter.log(f"check {name}: {seconds:.1f} s"))
+    findings, cost = audit_run(evidence, runs.epochs(store, run_id), reporter)
 
     reporter.stage("writing results")
     reporter.findings(findings)
-    summary |= _took(begun, reporter)
+    summary |= cost | _took(begun, reporter)
     outcome = results.Outcome(estimates, confusions, findings, summary)
     patiently(partial(results.write_outcome, store, run_id, attempt, outcome, files))
 

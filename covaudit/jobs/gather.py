@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from covaudit.audit.evidence import Evidence
-from covaudit.audit.report import audit
 from covaudit.domain.run import GATHER
 from covaudit.jobs import steps
+from covaudit.jobs.auditing import audit_run
 from covaudit.jobs.pooling import Part, pool, summarise
 from covaudit.jobs.process import Reporter
 from covaudit.jobs.run_files import write_arrays, write_tables
@@ -61,7 +61,7 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     predict = partial(_predict, folders, task.is_multi_label)
     cell = float(json.loads((folders[0] / "network.json").read_text())["cam_stride"])
     evidence = Evidence(experiment, samples, predictions, estimates, pixels, regions, predict, heatmaps, cell)
-    findings = audit(evidence, lambda name, seconds: reporter.log(f"check {name}: {seconds:.1f} s"))
+    findings, cost = audit_run(evidence, runs.epochs(store, run_id), reporter)
 
     reporter.stage("writing results")
     folder = artifacts.run_folder(store, run_id, attempt)
@@ -74,7 +74,7 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
         files += [one / file for file in (*FIRST, *TABLES, *ARRAYS, "summary.json")]
         files += sorted(one.glob("class_maps-*.npy"))
     reporter.findings(findings)
-    summary = summarise(parts)
+    summary = summarise(parts) | cost
     summary["seconds"] = round(summary["seconds"] + time.monotonic() - begun, 1)
     outcome = results.Outcome(estimates, confusions, findings, summary)
     patiently(partial(results.write_outcome, store, run_id, attempt, outcome, files))

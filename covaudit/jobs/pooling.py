@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from covaudit.sources.roles import ABSENT, ROLES
+
 _IMAGE = ["source", "image_id"]
-_ROLES = ("train", "val", "internal", "external", "dropped")
+_ROLES = ("external", "internal", "val", "train", "dropped")
 
 Name = Callable[[NDArray[np.float32]], Sequence[str]]
 """Maps probabilities (N, K) to the names of the predicted classes."""
@@ -31,11 +33,12 @@ class Part(NamedTuple):
 class Pooled(NamedTuple):
     """All folds together, in the form that a run with one fold has.
 
-    `samples` has each image once, by the first of its roles in the order train, val, internal, external; `fold` is the
-    fold that tests it. `predictions` has each image of a split once, with the `fold` whose network answered. What
-    several networks answered, such as an external test, has the mean of their probabilities, no fold, and the heat map
-    of the first. `baselines` go with the tested rows of `predictions` in the same order, once for each baseline.
-    `pixels` and `regions` (N, S, S) go with `samples`; an image that no network scored is blank there.
+    `samples` has each image once, by the first of its roles in the order external, internal, val, train: how it was
+    tested; `fold` is the fold that tests it, and `roles` what it was in each fold. `predictions` has each image of a
+    split once, with the `fold` whose network answered. What several networks answered, such as an external test, has
+    the mean of their probabilities, no fold, and the heat map of the first. `baselines` go with the tested rows of
+    `predictions` in the same order, once for each baseline. `pixels` and `regions` (N, S, S) go with `samples`; an
+    image that no network scored is blank there.
     """
 
     samples: pd.DataFrame
@@ -88,7 +91,9 @@ def _pool_samples(parts: Sequence[Part]) -> pd.DataFrame:
     tested = rows[rows["split"].isin(["internal", "external"])].drop_duplicates(_IMAGE, keep=False)
     first = rows.loc[rank.sort_values(kind="stable").index].drop_duplicates(_IMAGE).sort_index()
     kept = first.drop(columns="fold").merge(tested[[*_IMAGE, "fold"]], on=_IMAGE, how="left")
-    return kept.reset_index(drop=True)
+    splits = rows.pivot_table(index=_IMAGE, columns="fold", values="split", aggfunc="first").fillna(ABSENT)
+    roles = splits.agg(",".join, axis=1).rename(ROLES).reset_index()
+    return kept.merge(roles, on=_IMAGE, how="left").reset_index(drop=True)
 
 
 def _answers(baselines: pd.DataFrame) -> list[str]:

@@ -87,6 +87,7 @@ def _hash_now(row: "pd.Series[Any]") -> str:
 
 def _drawn_otherwise(store: Store, run: Run, drawn: "pd.DataFrame", tables: "Mapping[str, pd.DataFrame]") -> int:
     from covaudit.sources.duplicates import families
+    from covaudit.sources.roles import ROLES
     from covaudit.sources.sampling import choose
 
     n_folds = run.experiment.n_folds
@@ -95,14 +96,24 @@ def _drawn_otherwise(store: Store, run: Run, drawn: "pd.DataFrame", tables: "Map
         again = [choose(run.experiment, tables, fold).table.assign(fold=fold) for fold in range(n_folds)]
     except CovauditError:
         return len(drawn)
-    then, now = _places(drawn, n_folds), {place for table in again for place in _places(table, n_folds)}
-    unreadable = {place[:2] for place in then if place[2] == "dropped"}  # drawn, and then not opened: in no split
+    then = _places(drawn, n_folds, ROLES in drawn)
+    now = {place for table in again for place in _places(table, n_folds, ROLES in drawn)}
+    unreadable = {place[:2] for place in then if place[-1] == "dropped"}  # drawn, and then not opened: in no split
     return len({place[:2] for place in then ^ now} - unreadable)
 
 
-def _places(table: "pd.DataFrame", n_folds: int) -> set[tuple[Any, ...]]:
-    """(source, image, split). With folds each image is tested in one of them, which stands for its split: the pooled
-    table of a run holds it once, as `train`; the table of a fold as `internal`."""
+def _places(table: "pd.DataFrame", n_folds: int, is_exact: bool) -> set[tuple[Any, ...]]:
+    """(source, image, split), of several folds (source, image, fold, split).
+
+    The pooled table of an older run holds each image once, as `train`, with the fold that tests it; then that fold
+    stands for its split, as it does in the table of a fold."""
+    from covaudit.sources.roles import ABSENT, ROLES, roles_of
+
+    if ROLES in table:
+        images = zip(table["source"], table["image_id"], roles_of(table), strict=True)
+        return {(*image, fold, role) for *image, roles in images for fold, role in enumerate(roles) if role != ABSENT}
+    if is_exact:
+        return set(zip(table["source"], table["image_id"], table["fold"], table["split"], strict=True))
     split = table["split"]
     if n_folds > 1:
         tested = "internal" if (split == "internal").any() else "train"

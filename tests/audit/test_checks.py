@@ -1,17 +1,21 @@
 """Each check both ways: with the planted shortcut it speaks, without it it does not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 import pytest
 
 from covaudit.audit.checks import acquisition, attribution, confounding, generalisation
-from covaudit.audit.evidence import Evidence
+from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.report import CHECKS, Check, audit
 from covaudit.domain.estimate import Estimate
-from covaudit.domain.finding import Severity
+from covaudit.domain.finding import NOT_TESTED, AuditFinding, Severity
 
 Make = Callable[..., Evidence]
+
+
+def findings(said: Iterable[AuditFinding | NotTested]) -> list[AuditFinding]:
+    return [one for one in said if isinstance(one, AuditFinding)]
 
 
 def estimate(split: str, value: float, low: float, high: float) -> Estimate:
@@ -91,12 +95,12 @@ def test_every_check_copes_with_sources_that_cannot_be_drawn_again(make_evidence
     real = evidence._replace(
         samples=evidence.samples.replace(renamed), predictions=evidence.predictions.replace(renamed)
     )
-    assert all(finding.check != "acquisition" for finding in check(real))
+    assert all(one.check != "acquisition" or isinstance(one, NotTested) for one in check(real))
 
 
 def test_heat_at_markers_warns_only_when_it_is_several_times_an_even_map(make_evidence: Make) -> None:
-    (loud,) = attribution.check(make_evidence(heat={"on_markers": 0.5}))
-    (even,) = attribution.check(make_evidence(heat={"on_markers": 0.1}))
+    (loud,) = findings(attribution.check(make_evidence(heat={"on_markers": 0.5})))
+    (even,) = findings(attribution.check(make_evidence(heat={"on_markers": 0.1})))
     assert (loud.severity, even.severity) == (Severity.WARNING, Severity.CLEAR)
     assert loud.evidence["low"] < 0.5 < loud.evidence["high"]
     assert loud.evidence["area"] == pytest.approx(0.1)
@@ -104,12 +108,17 @@ def test_heat_at_markers_warns_only_when_it_is_several_times_an_even_map(make_ev
 
 @pytest.mark.parametrize(("share", "severity"), [(0.98, Severity.WARNING), (0.7, Severity.NOTE), (0.2, Severity.CLEAR)])
 def test_heat_outside_the_lungs_is_held_against_the_area(make_evidence: Make, share: float, severity: Severity) -> None:
-    (finding,) = attribution.check(make_evidence(heat={"outside_lungs": share}))
+    (finding,) = findings(attribution.check(make_evidence(heat={"outside_lungs": share})))
     assert finding.severity is severity
 
 
-def test_attribution_is_silent_where_the_regions_are_not_known(make_evidence: Make) -> None:
-    assert list(attribution.check(make_evidence())) == []
+def test_attribution_says_that_the_regions_are_not_known(make_evidence: Make) -> None:
+    said = list(attribution.check(make_evidence()))
+    assert findings(said) == []
+    assert [one.reason.split(": ")[0] for one in said if isinstance(one, NotTested)] == [
+        "There are too few internal test images with heat whose markers are known",
+        "There are too few internal test images with heat whose lungs are known",
+    ]
 
 
 def test_the_report_puts_the_gravest_first(make_evidence: Make) -> None:
@@ -122,5 +131,8 @@ def test_the_report_puts_the_gravest_first(make_evidence: Make) -> None:
     ranks = [finding.severity.rank for finding in found]
     assert ranks == sorted(ranks)
     assert found[0].check == "verdict"
-    assert {finding.check for finding in found[1:]} <= set(CHECKS)
+    assert {finding.check for finding in found[1:]} <= {*CHECKS, NOT_TESTED}
+    (left_out,) = (finding for finding in found if finding.check == NOT_TESTED)
+    assert left_out.severity is Severity.NOTE
+    assert set(left_out.evidence) <= set(CHECKS)
     assert [f.check for f in found if f.severity is Severity.CRITICAL][1:3] == ["acquisition", "counterfactuals"]

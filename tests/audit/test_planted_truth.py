@@ -1,9 +1,11 @@
 """Every check on films whose cues are known, over five seeds: it speaks of what is planted, and of nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from covaudit.audit import rules
 from covaudit.audit.checks import (
@@ -15,14 +17,22 @@ from covaudit.audit.checks import (
     separability,
     subgroups,
 )
-from covaudit.audit.evidence import Evidence
-from covaudit.audit.paired_flips import corrected, least_visible, measure
+from covaudit.audit.evidence import Evidence, NotTested
+from covaudit.audit.paired_flips import corrected, least_called, least_visible, measure
+from covaudit.audit.report import audit
 from covaudit.audit.verdict import verdict
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.metrics.baselines import LEAD
 from covaudit.metrics.family import exact_mcnemar
 
 Plant = Callable[..., Evidence]
+
+
+def findings(said: Iterable[AuditFinding | NotTested]) -> list[AuditFinding]:
+    return [one for one in said if isinstance(one, AuditFinding)]
+
+
 seeds = pytest.mark.parametrize("seed", range(5))
 
 
@@ -43,7 +53,9 @@ def test_counterfactuals_name_what_the_answer_follows(plant: Plant, reads: str, 
 def test_counterfactuals_leave_a_network_that_reads_the_lungs_alone(plant: Plant, seed: int) -> None:
     (found,) = counterfactuals.check(plant("lungs", seed))
     assert found.severity is Severity.CLEAR
-    assert 0 < found.evidence["could_have_seen"] < 0.3
+    n = min(effect["n"] for effect in found.evidence.values() if isinstance(effect, dict))
+    assert found.evidence["could_have_seen"] == least_visible(n, 6)
+    assert f"{round(100 * least_visible(n, 6))} % or more beyond the control would have been called" in found.detail
 
 
 def test_insertion_runs_where_no_marker_is_known(plant: Plant) -> None:
@@ -131,23 +143,36 @@ def test_subgroups_find_the_group_that_is_served_worse(plant: Plant, seed: int) 
 def test_a_constant_predictor_is_called_one(plant: Plant, seed: int) -> None:
     evidence = plant("lungs", seed)
     constant = evidence._replace(predictions=evidence.predictions.assign(predicted="NCV"))
-    (found,) = baselines.check(constant)
+    (found,) = findings(baselines.check(constant))
     assert found.severity is Severity.WARNING
     assert found.evidence == {"answer": "NCV", "n": 80, "value": 1.0}
-    assert list(baselines.check(evidence)) == []
+    assert findings(baselines.check(evidence)) == []
 
 
-@pytest.mark.parametrize(("high", "severity"), [(0.95, Severity.WARNING), (0.85, Severity.CLEAR)])
-def test_a_baseline_that_reaches_the_network_is_told(plant: Plant, high: float, severity: Severity) -> None:
-    def estimate(value: float, top: float, baseline: str | None) -> Estimate:
-        return Estimate(
-            split="internal", metric="balanced_accuracy", value=value, low=0.5, high=top, n=9, baseline=baseline
-        )
+@pytest.mark.parametrize(
+    ("lead", "low", "severity", "title"),
+    [
+        (-0.02, -0.1, Severity.WARNING, "A trivial baseline is as good"),
+        (0.1, -0.01, Severity.WARNING, "The network is not seen to beat a trivial baseline"),
+        (0.1, 0.02, Severity.CLEAR, "No trivial baseline is as good"),
+    ],
+)
+def test_a_baseline_is_held_against_the_network_on_the_same_images(
+    plant: Plant, lead: float, low: float, severity: Severity, title: str
+) -> None:
+    def estimate(value: float, bottom: float, baseline: str | None, prefix: str = "") -> Estimate:
+        metric = f"{prefix}balanced_accuracy"
+        return Estimate(split="internal", metric=metric, value=value, low=bottom, high=0.9, n=9, baseline=baseline)
 
-    estimates = [estimate(0.9, 0.95, None), estimate(0.8, high, "thumbnail"), estimate(0.5, 0.6, "majority")]
-    (found,) = baselines.check(plant("lungs", 0)._replace(estimates=estimates))
-    assert found.severity is severity
-    assert "thumbnail 0.80" in found.detail
+    estimates = [
+        estimate(0.9, 0.8, None),
+        estimate(0.9 - lead, 0.5, "thumbnail"), estimate(lead, low, "thumbnail", LEAD),
+        estimate(0.5, 0.4, "majority"), estimate(0.4, 0.3, "majority", LEAD),
+    ]  # fmt: skip
+    (found,) = findings(baselines.check(plant("lungs", 0)._replace(estimates=estimates)))
+    assert (found.severity, found.title) == (severity, f"{title} in the internal test")
+    assert f"thumbnail {0.9 - lead:.2f}" in found.detail
+    assert f"leads by {lead:+.2f} ({low:+.2f} to" in found.detail
 
 
 def test_effects_are_those_of_an_independent_test() -> None:
@@ -156,6 +181,9 @@ def test_effects_are_those_of_an_independent_test() -> None:
     control = np.isin(np.arange(20), [0, 1, 15])
     effect = measure("erase", flipped, control, np.linspace(-2, 0, 20), np.arange(20).astype(str), seed=0)
     assert (effect.flips, effect.n, effect.value, effect.control) == (12, 20, 0.6, 0.15)
+    # Newcombe's interval of two shares, as statsmodels has it.
+    low, high = confint_proportions_2indep(12, 20, 3, 20, method="newcomb", compare="diff")
+    assert (effect.beyond, effect.beyond_low, effect.beyond_high) == pytest.approx((0.45, low, high))
     assert effect.p == exact_mcnemar(10, 1) == pytest.approx(2 * (1 + 11) / 2**11)
     assert effect.log_odds_low < effect.log_odds < effect.log_odds_high
     twice = corrected([effect, effect._replace(p=0.9)])
@@ -163,9 +191,20 @@ def test_effects_are_those_of_an_independent_test() -> None:
 
 
 def test_the_least_share_that_would_have_been_called() -> None:
-    """Of 60 with 6 tests, 8 one-sided flips give 6 * 2 / 2**8 = 0.047, 7 give 0.094."""
-    assert least_visible(60, 6, 0.05) == pytest.approx(8 / 60)
+    """Of 24 with 6 tests the exact test calls 8 one-sided flips (6 * 2 / 2**8 = 0.047) and the interval too; of 60 the
+    interval says more than a tenth from 13 on, which statsmodels confirms."""
     assert 6 * exact_mcnemar(8, 0) < 0.05 < 6 * exact_mcnemar(7, 0)
+    assert least_visible(24, 6) == pytest.approx(8 / 24)
+    assert least_visible(60, 6) == pytest.approx(13 / 60)
+    lows = [confint_proportions_2indep(k, 60, 0, 60, method="newcomb", compare="diff")[0] for k in (12, 13)]
+    assert lows[0] <= rules.FLIP_WARNING < lows[1]
+    assert least_visible(5, 6) == 1.0
+
+
+def test_the_least_share_that_would_have_been_called_without_a_control() -> None:
+    """Of 20: Wilson's lower end is 0.081 for 4 and 0.112 for 5."""
+    assert least_called(20) == pytest.approx(5 / 20)
+    assert [proportion_confint(k, 20, method="wilson")[0] > 0.1 for k in (4, 5)] == [False, True]
 
 
 def finding(check: str, severity: Severity, **evidence: float) -> AuditFinding:
@@ -198,4 +237,59 @@ def test_checks_are_silent_on_too_few_images(plant: Plant) -> None:
     evidence = plant("marker", 0)
     few = evidence._replace(predictions=evidence.predictions.head(8))
     for check in (counterfactuals.check, no_lung.check, separability.check, subgroups.check, baselines.check):
-        assert list(check(few)) == []
+        (said,) = check(few)
+        assert isinstance(said, NotTested)
+        assert said.reason
+
+
+def test_a_control_that_flips_more_is_no_evidence() -> None:
+    """The change flips 10 of 24 answers and its control all: McNemar's p is small, but the other way round."""
+    effect = measure("border", np.arange(24) < 10, np.full(24, True), np.zeros(24), np.arange(24).astype(str), seed=0)
+    assert effect.p < 0.001
+    assert (effect.beyond, effect.low > 0.2) == (pytest.approx(-14 / 24), True)
+    (found,) = counterfactuals._findings([effect])
+    assert found.severity is Severity.CLEAR
+
+
+@seeds
+def test_the_checks_ask_about_no_more_images_than_an_epoch_trains(plant: Plant, seed: int) -> None:
+    """80 films are trained: the floors of the portions hold, 24 films x 6 changes x 2 and 40 films x 2. With the images
+    shown 20 times an epoch, all 80 patients that are tested are asked about, and nowhere near 1,600 images."""
+    evidence, asked = plant("lungs", seed), []
+
+    def predict(images: NDArray[np.uint8], folds: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        asked.append(len(images))
+        return evidence.predict(images)
+
+    training = evidence.experiment.training
+    for passes, most in ((1, 24 * 12 + 40 * 2), (20, 80 * 12 + 80 * 2)):
+        longer = training.model_copy(update={"passes": passes})
+        experiment = evidence.experiment.model_copy(update={"training": longer})
+        asked.clear()
+        audit(evidence._replace(predict=predict, experiment=experiment))
+        assert sum(asked) == most
+
+
+def test_films_of_one_patient_count_once(plant: Plant) -> None:
+    """80 test films of 10 patients: exact tests of independent films cannot be made, and say so."""
+    evidence = plant("marker", 0)
+    patients = [f"p{number // 8}" for number in range(len(evidence.predictions))]
+    few = evidence._replace(predictions=evidence.predictions.assign(patient=patients, source="first"))
+    assert few.sample_of(few.predictions, 60, "any")["patient"].is_unique
+    (said,) = counterfactuals.check(few)
+    assert isinstance(said, NotTested)
+    assert ": 10, and 20 are needed" in said.reason
+
+
+def test_leakage_is_looked_for_within_each_fold(plant: Plant) -> None:
+    """Of two folds every image is trained on in one and tested in the other; that is no leakage. A patient with an
+    image on both sides of one fold is."""
+    evidence = plant("lungs", 0)
+    n = len(evidence.samples)
+    roles = ["train,internal" if row < n // 2 else "internal,train" for row in range(n)]
+    samples = evidence.samples.assign(split="internal", roles=roles)
+    (clear,) = leakage.check(evidence._replace(samples=samples))
+    assert (clear.severity, clear.evidence["n"]) == (Severity.CLEAR, n)
+    samples.loc[n - 1, ["source", "patient"]] = samples.loc[0, ["source", "patient"]]
+    (found,) = leakage.check(evidence._replace(samples=samples))
+    assert (found.severity, found.evidence["shared"]["the patient"]) == (Severity.WARNING, 2)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from covaudit.jobs.pooling import Part, pool, summarise
+from covaudit.sources.roles import has_role, n_trained
 
 CLASSES = ("NOR", "CVP")
 
@@ -73,9 +74,14 @@ def test_rows_point_at_the_pooled_images_and_maps(parts: list[Part]) -> None:
     assert [pooled.heatmaps[maps[one]].max() for one in ("a", "x", "b")] == [0, 0, 1]
 
 
-def test_samples_are_told_by_the_first_of_their_roles_and_the_fold_that_tests_them(parts: list[Part]) -> None:
+def test_samples_are_told_by_how_they_were_tested_and_what_they_were_in_each_fold(parts: list[Part]) -> None:
     samples = pool(parts, CLASSES, name).samples.set_index("image_id")
-    assert samples["split"].to_dict() == {"a": "train", "b": "train", "c": "val", "x": "external"}
+    assert samples["split"].to_dict() == {"a": "internal", "b": "internal", "c": "val", "x": "external"}
+    assert samples["roles"].to_dict() == {
+        "a": "internal,train", "b": "train,internal", "c": "val,val", "x": "external,external",
+    }  # fmt: skip
+    assert set(samples.index[has_role(samples, "train")]) == {"a", "b"}
+    assert n_trained(samples) == 1
     assert samples["fold"].fillna(-1).to_dict() == {"a": 0, "b": 1, "c": -1, "x": -1}
 
 

@@ -5,7 +5,6 @@ check warns and never calls a result critical.
 """
 
 from collections.abc import Iterator
-from math import nan
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence, patients_of
-from covaudit.audit.words import interval, percent
+from covaudit.audit.evidence import Evidence, NotTested, patients_of
+from covaudit.audit.words import interval, percent, too_few
 from covaudit.domain.finding import AuditFinding, Severity
-from covaudit.domain.regions import LUNGS_FOUND, LUNGS_KNOWN
+from covaudit.domain.regions import LUNG, LUNGS_FOUND, LUNGS_KNOWN
 from covaudit.domain.seeds import derive_seed
-from covaudit.explain.regions import REGIONS, partition, spread
+from covaudit.explain.regions import REGIONS, around_markers, partition, spread
 from covaudit.metrics.intervals import mean_interval
 
 
@@ -31,29 +30,50 @@ class Share(NamedTuple):
     high: float
     area: float
     n: int
-    centre: float = nan
-    edge: float = nan
+    centre: float
+    edge: float
 
     def words(self) -> str:
         times = f"{self.heat / self.area:.1f} times an even map" if self.area else "an even map has none there"
         found = f"{percent(self.heat)} of the heat ({interval(self.low, self.high)}, n = {self.n})"
-        return f"{found} on {percent(self.area)} of the area: {times}."
+        return f"{found} on {percent(self.area)} of the area: {times}.{self._controls()}"
+
+    def _controls(self) -> str:
+        return (
+            f" A map that is hot in the middle would put {percent(self.centre)} there, one that is hot at the edges "
+            f"{percent(self.edge)}."
+        )
 
 
-def check(evidence: Evidence) -> Iterator[AuditFinding]:
+def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
     tested = evidence.tested("internal")
-    for column, finding in (("on_markers", _markers), ("outside_lungs", _outside)):
+    findings = {"on_markers": (_markers, "markers"), "outside_lungs": (_outside, "lungs")}
+    for column, (finding, what) in findings.items():
         known = tested[tested[column].notna()]
         if len(known) >= rules.ENOUGH_IMAGES:
-            yield finding(_share(known, column, derive_seed(evidence.experiment.seed, "attribution", column)))
+            yield finding(_share(evidence, known, column))
+        else:
+            few = too_few(len(known), f"internal test images with heat whose {what} are known")
+            yield NotTested("attribution", few)
     mapped = evidence.sample_of(_mapped(evidence), rules.BUDGET_IMAGES, "budget")
     if len(mapped) >= rules.ENOUGH_IMAGES:
         yield _budget(evidence, mapped)
 
 
-def _share(known: pd.DataFrame, column: str, seed: int) -> Share:
+def _share(evidence: Evidence, known: pd.DataFrame, column: str) -> Share:
+    seed = derive_seed(evidence.experiment.seed, "attribution", column)
     mean = mean_interval(known[column].to_numpy(dtype=float), patients_of(known), seed)
-    return Share(mean.value, mean.low, mean.high, float(known[f"{column}_area"].mean()), len(known))
+    controls = np.stack(_controls(evidence.regions.shape[-1]))
+    shown = evidence.sample_of(known, rules.BUDGET_IMAGES, "controls")
+    put = [controls @ _region(column, evidence, row).ravel() for row in shown["sample_row"]]
+    centre, edge = np.mean(put, axis=0)
+    area = float(known[f"{column}_area"].mean())
+    return Share(mean.value, mean.low, mean.high, area, len(known), float(centre), float(edge))
+
+
+def _region(column: str, evidence: Evidence, row: int) -> NDArray[np.bool_]:
+    bits = np.asarray(evidence.regions[row])
+    return around_markers(bits, evidence.cell) if column == "on_markers" else (bits & LUNG) == 0
 
 
 def _mapped(evidence: Evidence) -> pd.DataFrame:
@@ -76,16 +96,17 @@ def _budget(evidence: Evidence, mapped: pd.DataFrame) -> AuditFinding:
     for row, map_row in zip(mapped["sample_row"], mapped["heatmap_row"], strict=True):
         parts = partition(evidence.pixels[row], evidence.regions[row], evidence.cell).ravel()
         heat = spread(evidence.heatmaps[map_row], (side, side)).ravel()
-        layers = (heat / heat.sum(), np.full(heat.size, 1 / heat.size), *controls)
-        rows.append(np.stack([np.bincount(parts, layer, minlength=len(REGIONS)) for layer in layers]))
+        even = np.bincount(parts, minlength=len(REGIONS)) / parts.size
+        put = [np.bincount(parts, layer, minlength=len(REGIONS)) for layer in (heat / heat.sum(), *controls)]
+        rows.append(np.stack([put[0], even, *put[1:]]))
     shares = np.stack(rows)  # images, (heat, even, centre, edge), regions
     patients = patients_of(mapped)
     table: dict[str, Share] = {}
     for place, name in enumerate(REGIONS):
         seed = derive_seed(evidence.experiment.seed, "budget", name)
         mean = mean_interval(np.clip(shares[:, 0, place], 0, 1), patients, seed)
-        even, centre, edge = (float(value) for value in shares[:, 1:, place].mean(axis=0))
-        table[name] = Share(mean.value, mean.low, mean.high, even, len(mapped), centre, edge)
+        even_share, centre, edge = (float(value) for value in shares[:, 1:, place].mean(axis=0))
+        table[name] = Share(mean.value, mean.low, mean.high, even_share, len(mapped), centre, edge)
     found_lungs = sum(bool(evidence.regions[row, 0, 0] & LUNGS_FOUND) for row in mapped["sample_row"])
     ranked = sorted(table, key=lambda name: -_times(table[name]))
     most = table[ranked[0]]
@@ -94,8 +115,7 @@ def _budget(evidence: Evidence, mapped: pd.DataFrame) -> AuditFinding:
         check="attribution",
         severity=Severity.NOTE,
         title=f"For its area, most heat lies on: {ranked[0]}",
-        detail=f"The heat maps put {most.words()} A map that is hot in the middle would put {percent(most.centre)} "
-        f"there, one that is hot at the edges {percent(most.edge)}.{source}",
+        detail=f"The heat maps put {most.words()}{source}",
         evidence={name: table[name]._asdict() | {"times an even map": _times(table[name])} for name in ranked},
     )
 
@@ -113,7 +133,7 @@ def _controls(side: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 def _markers(share: Share) -> AuditFinding:
-    if share.low > rules.MARKER_ENRICHMENT * share.area:
+    if share.low > max(rules.MARKER_ENRICHMENT * share.area, share.edge):  # markers lie near the edges
         severity, title = Severity.WARNING, "Heat gathers at the markers and burned-in text"
     else:
         severity, title = Severity.CLEAR, "Heat does not gather at markers"
@@ -131,5 +151,4 @@ def _outside(share: Share) -> AuditFinding:
 
 
 def _finding(severity: Severity, title: str, detail: str, share: Share) -> AuditFinding:
-    kept = {name: value for name, value in share._asdict().items() if name not in ("centre", "edge")}
-    return AuditFinding(check="attribution", severity=severity, title=title, detail=detail, evidence=kept)
+    return AuditFinding(check="attribution", severity=severity, title=title, detail=detail, evidence=share._asdict())

@@ -13,13 +13,14 @@ from covaudit.audit import rules
 from covaudit.audit.evidence import Evidence
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.mixture import Confounding, confounding
+from covaudit.sources.roles import has_role
 
 _TITLES = {"training": ("train", "val", "internal"), "external test": ("external",)}
 
 
 def check(evidence: Evidence) -> Iterator[AuditFinding]:
     for name, splits in _TITLES.items():
-        chosen = evidence.samples[evidence.samples["split"].isin(splits)]
+        chosen = evidence.samples[has_role(evidence.samples, *splits)]
         if len(chosen):
             yield _finding(name, confounding(count_cells(chosen)))
 

@@ -5,64 +5,74 @@ Numbers of a test that shares patients or films with the training are too good (
 
 from collections.abc import Iterator
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence, patients_of
+from covaudit.audit.evidence import Evidence, NotTested, patients_of
 from covaudit.audit.words import interval, percent
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.metrics.intervals import wilson
+from covaudit.sources.roles import has_role, roles_of
+
+Mask = NDArray[np.bool_]
 
 _THUMBNAIL, _COARSE = 32, 4
 _BLOCK = 1024
 
 
-def check(evidence: Evidence) -> Iterator[AuditFinding]:
-    samples = evidence.samples
-    trained = samples["split"].isin(["train", "val"]).to_numpy()
-    tested = samples["split"].isin(["internal", "external"]).to_numpy()
-    if not trained.any() or not tested.any():
+def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
+    samples, roles = evidence.samples, roles_of(evidence.samples)
+    tested = has_role(samples, "internal", "external")
+    if not tested.any() or not has_role(samples, "train", "val").any():
+        yield NotTested("leakage", "No image was trained on, or none was tested.")
         return
-    shared = {"the patient": np.isin(patients_of(samples), np.unique(patients_of(samples[trained])))}
-    for name, column in (("the same file", "sha256"), ("a family of copies", "family")):
-        if column in samples:
-            known = samples[column].notna().to_numpy()
-            shared[name] = known & samples[column].isin(samples.loc[trained & known, column]).to_numpy()
-    shared["the same film again"] = _same_film(evidence, trained, tested)
-    counts = {name: int((found & tested).sum()) for name, found in shared.items()}
-    any_of = np.logical_or.reduce(list(shared.values())) & tested
+    marks = _fingerprints(evidence.pixels)
+    by_fold = [
+        _shared(samples, marks, np.isin(one, ("train", "val")), np.isin(one, ("internal", "external")))
+        for one in roles.T
+    ]
+    shared = {name: np.logical_or.reduce([one[name] for one in by_fold]) for name in by_fold[0]}
+    counts = {name: int(found.sum()) for name, found in shared.items()}
+    any_of = np.logical_or.reduce(list(shared.values()))
     yield _finding(counts, int(any_of.sum()), int(tested.sum()), samples[any_of], evidence.experiment.acknowledged)
 
 
-def _same_film(evidence: Evidence, trained: NDArray[np.bool_], tested: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _shared(samples: pd.DataFrame, marks: NDArray[np.float32], trained: Mask, tested: Mask) -> dict[str, Mask]:
+    """The images (N,) that one network is tested on and that share something with those that it was trained on."""
+    keys = {"the patient": pd.Series(patients_of(samples), index=samples.index)}
+    columns = {"the same file": "sha256", "a family of copies": "family"}
+    keys |= {name: samples[column] for name, column in columns.items() if column in samples}
+    shared = {name: tested & key.notna().to_numpy() & key.isin(key[trained].dropna()).to_numpy()
+              for name, key in keys.items()}  # fmt: skip
+    return shared | {"the same film again": _same_film(marks, trained, tested)}
+
+
+def _same_film(marks: NDArray[np.float32], trained: Mask, tested: Mask) -> Mask:
     """Test films (N,) whose thumbnail, without its coarse structure, is that of a film of the training."""
-    marks = _fingerprints(evidence.pixels)
     rows, others = np.flatnonzero(tested), marks[trained]
     found = np.zeros(len(marks), dtype=np.bool_)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        found[block] = (marks[block] @ others.T).max(axis=1) > rules.SAME_FILM
+    if len(others):
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            found[block] = (marks[block] @ others.T).max(axis=1) > rules.SAME_FILM
     return found
 
 
 def _fingerprints(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """(N, D) vectors of length one: two films' product is the correlation of their finer structure."""
-    side = pixels.shape[-1]
-    step = max(1, side // _THUMBNAIL)
-    n = side // step
-    small = np.stack([_average(film[: n * step, : n * step], step) for film in pixels])
-    coarse = np.stack([np.kron(_average(one[: n // _COARSE * _COARSE, : n // _COARSE * _COARSE], _COARSE),
-                               np.ones((_COARSE, _COARSE), np.float32)) for one in small])  # fmt: skip
-    fine = (small[:, : coarse.shape[1], : coarse.shape[2]] - coarse).reshape(len(pixels), -1)
-    length = np.linalg.norm(fine, axis=1, keepdims=True)
-    return np.asarray(np.divide(fine, length, out=np.zeros_like(fine), where=length > 0), np.float32)
-
-
-def _average(film: NDArray[np.generic], step: int) -> NDArray[np.float32]:
-    height, width = film.shape[0] // step, film.shape[1] // step
-    return np.asarray(film.reshape(height, step, width, step).mean(axis=(1, 3)), np.float32)
+    step = max(1, pixels.shape[-1] // _THUMBNAIL)
+    coarse = pixels.shape[-1] // step // _COARSE
+    side, even = coarse * _COARSE, coarse * _COARSE * step
+    marks = np.empty((len(pixels), side * side), np.float32)
+    for row, film in enumerate(pixels):
+        small = cv2.resize(film[:even, :even].astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+        large = cv2.resize(small, (coarse, coarse), interpolation=cv2.INTER_AREA)
+        fine = small - cv2.resize(large, (side, side), interpolation=cv2.INTER_NEAREST)
+        marks[row] = fine.ravel() / max(float(np.linalg.norm(fine)), 1e-6)
+    return marks
 
 
 def _finding(counts: dict[str, int], n: int, total: int, rows: pd.DataFrame, reason: str) -> AuditFinding:

@@ -12,8 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence, patients_of
-from covaudit.audit.words import percent
+from covaudit.audit.evidence import Evidence, NotTested, patients_of
+from covaudit.audit.words import percent, too_few
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.regions import LUNG, LUNGS_KNOWN
 from covaudit.domain.seeds import derive_seed
@@ -33,14 +33,19 @@ class Left(NamedTuple):
     n: int
 
 
-def check(evidence: Evidence) -> Iterator[AuditFinding]:
+def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
     if evidence.experiment.task.is_multi_label:
+        yield NotTested("no_lung", "It asks for one class an image, and the task has several.")
         return
     tested = evidence.tested("internal")
     known = tested[[bool(evidence.regions[row, 0, 0] & LUNGS_KNOWN) for row in tested["sample_row"]]]
-    chosen = evidence.sample_of(known, rules.NO_LUNG_IMAGES, "no lung")
+    chosen = evidence.sample_of(known, evidence.n_films(rules.NO_LUNG, questions=2), "no lung")
     counts = chosen["class_name"].value_counts()
-    if len(chosen) < rules.ENOUGH_IMAGES or len(counts) < 2 or counts.min() < 5:
+    if len(chosen) < rules.ENOUGH_IMAGES:
+        yield NotTested("no_lung", too_few(len(chosen), "patients of the internal test whose lungs are known"))
+        return
+    if len(counts) < 2 or counts.min() < rules.NO_LUNG_OF_A_CLASS:
+        yield NotTested("no_lung", f"A class has fewer than {rules.NO_LUNG_OF_A_CLASS} films with known lungs.")
         return
     lungs = [(evidence.regions[row] & LUNG) > 0 for row in chosen["sample_row"]]
     films = evidence.films(chosen)
@@ -50,11 +55,13 @@ def check(evidence: Evidence) -> Iterator[AuditFinding]:
     pairs = list(zip(films, lungs, strict=True))
     without = np.stack([blank(film, mask, inside) for film, mask in pairs])
     alone = np.stack([keep(film, mask, around) for film, mask in pairs])
-    found = evidence.ask(np.concatenate([films, without, alone]), chosen)
-    right = (evidence.answers(found).reshape(3, -1) == chosen["class_name"].to_numpy()).astype(np.float64)
+    found = evidence.answers(evidence.ask(np.concatenate([without, alone]), chosen)).reshape(2, -1)
+    right = (np.stack([chosen["predicted"].to_numpy(), *found]) == chosen["class_name"].to_numpy()).astype(np.float64)
     seed = derive_seed(evidence.experiment.seed, "no lung", "bootstrap")
     blanked, kept = (_left(right[0], right[place], chosen, seed) for place in (1, 2))
-    if blanked is not None and kept is not None:
+    if blanked is None or kept is None:
+        yield NotTested("no_lung", "The network is hardly better than chance on these films: it has little to lose.")
+    else:
         yield _finding(blanked, kept)
 
 
@@ -89,12 +96,15 @@ def _finding(blanked: Left, kept: Left) -> AuditFinding:
         severity, title = Severity.WARNING, "Part of the answer does not come from the lungs"
     else:
         severity, title = Severity.CLEAR, "Without lungs little is left of the result"
+    ruled_out = ""
+    if severity is Severity.CLEAR:
+        ruled_out = f" That more than {percent(blanked.high)} of it is left can be ruled out at this size."
     return AuditFinding(
         check="no_lung",
         severity=severity,
         title=title,
         detail=f"Balanced accuracy is {blanked.whole:.2f} on {blanked.n} films, {blanked.changed:.2f} with the lungs "
         f"blanked and {kept.changed:.2f} with the lungs alone. Blanked, {percent(blanked.value)} of the advantage over "
-        f"chance is left (95 % interval {percent(blanked.low)} to {percent(blanked.high)}).",
+        f"chance is left (95 % interval {percent(blanked.low)} to {percent(blanked.high)}).{ruled_out}",
         evidence={"without lungs": blanked._asdict(), "lungs alone": kept._asdict()},
     )

@@ -1,7 +1,8 @@
 """Does the score tell the source, among images that all truly have the same class?
 
 A score that reads the disease need not know where a film came from. Within each true class, the AUROC of the class's
-score for one source against another (Glocker et al. 2023; also across the internal and the external test).
+score for one source against another (Glocker et al. 2023; also across the internal and the external test). Intervals
+resample patients; the test compares the patients' mean scores.
 """
 
 from collections.abc import Iterator
@@ -12,12 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import mannwhitneyu
-from statsmodels.stats.multitest import multipletests
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence, log_odds, patients_of
+from covaudit.audit.evidence import Evidence, NotTested, log_odds, patients_of
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.seeds import derive_seed
+from covaudit.metrics.family import holm
+from covaudit.metrics.intervals import patient_weights
 
 _RESAMPLES = 500
 
@@ -34,13 +36,14 @@ class Separation(NamedTuple):
     p: float
 
 
-def check(evidence: Evidence) -> Iterator[AuditFinding]:
+def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
     tested = evidence.tested()
     found = [one for name in evidence.experiment.task.classes for one in _within(evidence, tested, name)]
     if not found:
+        least = f"{rules.SEPARABLE_IMAGES} test images of {rules.SEPARABLE_PATIENTS} patients"
+        yield NotTested("separability", f"No class has {least} from each of two sources.")
         return
-    holm = multipletests([one.p for one in found], method="holm")[1]
-    found = [one._replace(p=float(p)) for one, p in zip(found, holm, strict=True)]
+    found = [one._replace(p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
     told = [one for one in found if one.p < 0.05 and one.low > rules.SEPARABLE_WARNING]
     table = {f"{one.class_name}: {one.sources}": one._asdict() for one in found}
     if told:
@@ -70,8 +73,9 @@ def check(evidence: Evidence) -> Iterator[AuditFinding]:
 def _within(evidence: Evidence, tested: pd.DataFrame, name: str) -> Iterator[Separation]:
     truly = f"t_{name}"
     rows = tested[tested[truly] == 1] if truly in tested else tested[tested["class_name"] == name]
-    sizes = rows["source"].value_counts()
-    sources = sorted(sizes.index[sizes >= rules.SEPARABLE_IMAGES])
+    sizes = rows.groupby("source")["patient"].agg(["size", "nunique"])
+    is_enough = (sizes["size"] >= rules.SEPARABLE_IMAGES) & (sizes["nunique"] >= rules.SEPARABLE_PATIENTS)
+    sources = sorted(sizes.index[is_enough])
     for pair in combinations(sources, 2):
         chosen = rows[rows["source"].isin(pair)]
         chosen = chosen.sample(min(len(chosen), rules.SEPARABLE_MOST), random_state=evidence.experiment.seed)
@@ -91,24 +95,19 @@ def _separation(
 ) -> Separation:
     ones, others = np.flatnonzero(is_second), np.flatnonzero(~is_second)
     difference = score[ones][:, None] - score[others][None, :]
-    wins = (difference > 0) + 0.5 * (difference == 0)
+    wins = ((difference > 0) + 0.5 * (difference == 0)).astype(np.float32)
     value = float(wins.mean())
     wins = wins if value >= 0.5 else 1 - wins
-    weights = _patient_weights(patients, seed)
+    patient = np.unique(patients, return_inverse=True)[1].astype(np.intp)
+    weights = np.concatenate(list(patient_weights(patient, _RESAMPLES, np.random.default_rng(seed))))
     left, right = weights[:, ones], weights[:, others]
     with np.errstate(invalid="ignore"):
         resampled = ((left @ wins) * right).sum(axis=1) / (left.sum(axis=1) * right.sum(axis=1))
     low, high = (float(edge) for edge in np.nanquantile(resampled, [0.025, 0.975]))
-    p = float(mannwhitneyu(score[is_second], score[~is_second]).pvalue)
+    means = pd.Series(score).groupby([patient, is_second]).mean()
+    second = means.index.get_level_values(1)
+    p = float(mannwhitneyu(means[second], means[~second]).pvalue)
     return Separation(name, sources, max(value, 1 - value), low, high, len(score), p)
-
-
-def _patient_weights(patients: NDArray[np.str_], seed: int) -> NDArray[np.float64]:
-    """How often each image (N,) is in each of `_RESAMPLES` resamples of whole patients."""
-    keys = np.unique(patients, return_inverse=True)[1]
-    draws, n = np.random.default_rng(seed), int(keys.max()) + 1
-    times = [np.bincount(draws.integers(n, size=n), minlength=n)[keys] for _ in range(_RESAMPLES)]
-    return np.asarray(times, np.float64)
 
 
 def _words(one: Separation) -> str:

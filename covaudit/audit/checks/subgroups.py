@@ -1,7 +1,8 @@
 """Is one group served worse: a source, a sex, an age band, a view?
 
 Sensitivity of each class in each group against all others of that class (Fisher's exact test, Holm over all), so that
-groups with different mixes of classes are compared fairly. Groups of few images are left out and counted.
+groups with different mixes of classes are compared fairly. One image of a patient is counted, for the test takes images
+to be independent; groups of few are left out.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import fisher_exact
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from covaudit.audit import rules
-from covaudit.audit.evidence import Evidence
+from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.words import percent
 from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.metrics.family import holm
 
 
 class Loss(NamedTuple):
@@ -36,12 +37,13 @@ class Loss(NamedTuple):
     p: float
 
 
-def check(evidence: Evidence) -> Iterator[AuditFinding]:
+def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
     found = list(_losses(evidence))
     if not found:
+        least = f"{rules.SUBGROUP_IMAGES} patients of a class in it and outside of it"
+        yield NotTested("subgroups", f"No group that is known has {least}.")
         return
-    holm = multipletests([one.p for one in found], method="holm")[1]
-    found = [one._replace(p=float(p)) for one, p in zip(found, holm, strict=True)]
+    found = [one._replace(p=p) for one, p in zip(found, holm([one.p for one in found]), strict=True)]
     worse = [one for one in found if one.p < rules.SUBGROUP_P and one.low > rules.SUBGROUP_LOSS]
     worst = max(worse or found, key=lambda one: one.value)
     table = {f"{one.class_name}, {one.group}": one._asdict() for one in sorted(found, key=lambda one: -one.value)[:20]}
@@ -71,7 +73,8 @@ def groups_of(evidence: Evidence, tested: pd.DataFrame) -> pd.DataFrame:
 
 def _losses(evidence: Evidence) -> Iterator[Loss]:
     for split in ("internal", "external"):
-        tested = evidence.tested(split).reset_index(drop=True)
+        tested = evidence.tested(split)
+        tested = evidence.sample_of(tested, len(tested), "subgroups").reset_index(drop=True)
         groups = groups_of(evidence, tested)
         right = (tested["predicted"] == tested["class_name"]).to_numpy()
         for name in sorted(tested["class_name"].unique()):
@@ -96,6 +99,6 @@ def _loss(name: str, group: str, inside: NDArray[np.bool_], outside: NDArray[np.
 def _words(one: Loss, n: int) -> str:
     return (
         f"Of {n} comparisons the largest loss: {one.class_name} is found in {percent(one.inside)} of {one.n_inside} "
-        f"images of {one.group} and in {percent(one.outside)} of {one.n_outside} others, {100 * one.value:.0f} points "
-        f"(95 % interval {100 * one.low:.0f} to {100 * one.high:.0f}; Holm's p = {one.p:.3f})."
+        f"patients of {one.group} and in {percent(one.outside)} of {one.n_outside} others, {100 * one.value:.0f} "
+        f"points (95 % interval {100 * one.low:.0f} to {100 * one.high:.0f}; Holm's p = {one.p:.3f})."
     )

@@ -6,13 +6,14 @@ the style and on streams of its own, so the same patient can be seen on two mach
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from covaudit.sources.phantom.anatomy import build_chest, stand
-from covaudit.sources.phantom.disease import PATTERNS, Pattern, Scene, add_lesions
+from covaudit.sources.phantom.disease import PATTERNS, Lesions, Pattern, Scene, add_lesions
 from covaudit.sources.phantom.patient import make_patient
 from covaudit.sources.phantom.style import (
     STYLE_PARTS,
@@ -67,7 +68,7 @@ def render(label: str, seed: int, style: Style, size: int = 256, severity: float
         raise ValueError(f"No phantom has the label {label!r}. Use one of: {', '.join(LABELS)}.")
     patient = make_patient(seed)
     chest = build_chest(patient, seed, size)
-    lesions = add_lesions(label, Scene(stand(patient, size), patient, chest), seed, severity)
+    lesions = _lesions_of(label, seed, size, severity)
     film = expose(chest.attenuation + lesions.attenuation, style, seed)
     return Phantom(
         image=film.image,
@@ -78,3 +79,11 @@ def render(label: str, seed: int, style: Style, size: int = 256, severity: float
         patient=f"phantom-{seed}",
         view=patient.view,
     )
+
+
+@lru_cache(maxsize=1)
+def _lesions_of(label: str, seed: int, size: int, severity: float) -> Lesions:
+    """Kept for the same patient on another machine, as the chest is."""
+    patient = make_patient(seed)
+    scene = Scene(stand(patient, size), patient, build_chest(patient, seed, size))
+    return add_lesions(label, scene, seed, severity)

@@ -14,6 +14,7 @@ from covaudit.figures.history import history_info, plot_history
 from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.text import SPLITS
 from covaudit.metrics.curves import RocCurve, roc_curves
+from covaudit.sources.roles import ABSENT, ROLES, roles_of
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import measures, scores
 from covaudit.ui.components.charts import show_chart
@@ -112,7 +113,7 @@ def show_used(store: Store, run: Run) -> None:
     st.subheader("What was used", anchor=False)
     with shown_errors():
         table = results.samples(store, run)
-        counts = table.groupby(["source", "class_name", "split"], observed=True).size().unstack(fill_value=0)
+        counts = _by_role(table).groupby(["source", "class_name", "split"]).size().unstack(fill_value=0)
         ordered = counts[[name for name in ("train", "val", "internal", "external", "dropped") if name in counts]]
         shown = ordered.rename(columns={**SPLITS, "dropped": "Could not be opened"}).reset_index()
         shown["source"], shown["class_name"] = shown["source"].map(literal), shown["class_name"].map(literal)
@@ -121,6 +122,11 @@ def show_used(store: Store, run: Run) -> None:
         st.text(
             f"{count(len(table), 'image')} of {count(table.groupby('source')['patient'].nunique().sum(), 'patient')}."
         )
+        if ROLES in table:
+            st.text(
+                f"Each of {run.experiment.n_folds} folds divides the images anew: one that trains some networks is the "
+                "test of another, and is counted in each column where it was."
+            )
     summary = results.summary(store, run.id)
     if run.experiment.acknowledged:
         words = f"Leakage was accepted in writing: {run.experiment.acknowledged}"
@@ -132,6 +138,13 @@ def show_used(store: Store, run: Run) -> None:
     with st.expander("Device, versions, hashes", icon=":material/memory:"):
         plain = {name: value for name, value in summary.items() if name not in ("counts", "dropped")}
         st.json(plain, expanded=1)
+
+
+def _by_role(table: pd.DataFrame) -> pd.DataFrame:
+    """Source, class and split of each image, of several folds once for each split that it had."""
+    roles = pd.DataFrame(roles_of(table), index=table.index).stack().rename("split").droplevel(1)
+    every = table[["source", "image_id", "class_name"]].join(roles[roles != ABSENT])
+    return every.drop_duplicates()
 
 
 def show_exports(store: Store, run: Run, estimates: Sequence[Estimate]) -> None:
