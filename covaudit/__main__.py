@@ -24,6 +24,7 @@ from covaudit.commands import (
     trash,
 )
 from covaudit.commands.base import FAILED, build_app, plain
+from covaudit.commands.report import report
 from covaudit.commands.reproduce import reproduce
 
 app = build_app(
@@ -52,6 +53,7 @@ app.add_typer(trash.app, name="trash")
 app.command("reproduce")(reproduce)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("report")(report)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)
 app.command("restore")(keep.restore)

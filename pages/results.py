@@ -2,12 +2,13 @@
 
 import streamlit as st
 
+from covaudit.reports.words import gap_words
 from covaudit.store import results
 from covaudit.ui import state
 from covaudit.ui.components import baselines, measures, operating, outcome
 from covaudit.ui.components.frame import title
 from covaudit.ui.components.runs import pick_run
-from covaudit.ui.components.scores import gap_words, headline_metrics
+from covaudit.ui.components.scores import headline_metrics
 
 store = state.enter_page()
 title("Results", "How well one run tells the classes apart: on its own mixture, and on sources that it has not seen.")
@@ -21,6 +22,7 @@ st.subheader("Balanced accuracy, internal against external", anchor=False)
 headline_metrics(estimates)
 st.markdown(gap_words(estimates))
 outcome.show_gap(estimates)
+outcome.show_folds(run, estimates)
 baselines.show_baselines(estimates)
 outcome.show_classes(run, estimates)
 operating.show_thresholds(store, run, estimates)

@@ -303,7 +303,7 @@ def test_waiting_ends_as_the_run_does(
 def test_a_run_is_shown(call: Callable[..., Any], store: Store) -> None:
     run_id = _done(store)
     text = call("show", run_id).stdout
-    assert "balanced_accuracy  0.900 [0.800, 1.000] n=40  0.600 [0.500, 0.700] n=40" in text
+    assert "balanced_accuracy  0.90 [0.80, 1.00] n=40  0.60 [0.50, 0.70] n=40" in text
     assert "CRITICAL  A shortcut" in text and "Not a medical device" in text
     shown = json.loads(call("show", run_id, "--json").stdout)
     keys = ["run_id", "state", "experiment", "estimates", "confusion", "findings", "breakdown"]
@@ -325,7 +325,7 @@ def test_names_and_logs_cannot_steer_the_terminal(call: Callable[..., Any], stor
 def test_runs_side_by_side(call: Callable[..., Any], store: Store) -> None:
     one, two = _done(store), _done(store, seed=5)
     text = call("compare", one, two).stdout
-    assert "seed  0" in text and "internal  balanced_accuracy  0.900 [0.800, 1.000] n=40" in text
+    assert "seed  0" in text and "internal  balanced_accuracy  0.90 [0.80, 1.00] n=40" in text
     compared = json.loads(call("compare", one, two, "--json").stdout)
     assert compared["differences"] == [{"key": "seed", "values": ["0", "5"]}]
     assert [run["run_id"] for run in compared["runs"]] == [one, two]
@@ -343,7 +343,7 @@ def test_a_run_goes_to_the_trash_and_back(call: Callable[..., Any], store: Store
     assert (row["run_id"], row["title"], row["state"]) == (run_id, "small", "done")
     assert run_id in call("trash", "list").stdout
     assert call("trash", "restore", run_id[:6]).stdout == f"Run {run_id} is back.\n"
-    assert "balanced_accuracy  0.900" in call("show", run_id).stdout
+    assert "balanced_accuracy  0.90 " in call("show", run_id).stdout
     call("delete", run_id)
     call("trash", "empty", ends=1)  # nobody said yes
     assert json.loads(call("trash", "empty", "--yes", "--json").stdout) == {"deleted": [run_id]}
@@ -373,7 +373,7 @@ def test_a_run_is_exported_and_imported(call: Callable[..., Any], store: Store, 
     assert f"There is a run {run_id} here already" in call("import", tmp_path / "run.zip", ends=2).stderr
     call("delete", run_id)
     assert f"show {run_id}" in call("import", tmp_path / "run.zip").stdout
-    assert "balanced_accuracy  0.900" in call("show", run_id).stdout
+    assert "balanced_accuracy  0.90 " in call("show", run_id).stdout
     assert "Give the zip that" in call("import", tmp_path / "none.zip", ends=2).stderr
 
 
@@ -387,7 +387,7 @@ def test_the_demo_runs_both_and_tells(call: Callable[..., Any], worker_that: Cal
     assert [told[name]["experiment"]["seed"] for name in ("single", "balanced")] == [7, 7]
     assert told["single"]["experiment"]["train"] == PRESETS["demo-single"].model_dump(mode="json")["train"]
     text = call("demo", "--seed", 7).stdout
-    assert "0.900 [0.800, 1.000] n=40" in text and text.count("CRITICAL  A shortcut") == 2
+    assert "0.90 [0.80, 1.00] n=40" in text and text.count("CRITICAL  A shortcut") == 2
     assert all(run["demo"] for run in json.loads(call("runs", "--json").stdout))
 
 

@@ -20,6 +20,7 @@ ALLOWED = {
     "store": {"domain"},
     "figures": {"domain", "metrics"},
     "papers": {"domain", "metrics", "models"},
+    "reports": {"domain", "sources", "metrics", "explain", "store", "figures"},
 }
 
 # Layer -> third-party packages it must never import.
@@ -35,6 +36,7 @@ FORBIDDEN = {
     "jobs": {"streamlit", "plotly"},
     "figures": {"torch", "streamlit", "sqlalchemy", "dbos"},
     "papers": {"torch", "streamlit", "sqlalchemy", "dbos", "plotly"},
+    "reports": {"torch", "streamlit", "sqlalchemy", "dbos", "plotly"},
     "ui": {"torch", "timm", "captum", "sqlalchemy", "dbos"},
     "pages": {"torch", "timm", "captum", "sqlalchemy", "dbos"},
 }

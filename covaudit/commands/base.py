@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Sequence
-from math import isnan
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,8 +71,7 @@ def print_table(rows: Sequence[Sequence[object]], header: Sequence[str]) -> None
 
 
 def estimate_text(item: "Estimate | None") -> str:
-    """0.953 [0.921, 0.975] n=200; a dash where it is undefined, words where it has no interval."""
-    if item is None or not item.is_defined:
-        return "–"
-    span = "no interval" if isnan(item.low) else f"[{item.low:.3f}, {item.high:.3f}]"
-    return f"{item.value:.3f} {span} n={item.n}"
+    """0.95 [0.92, 0.98] n=200, in the digits of the pages; a dash where it is undefined."""
+    from covaudit.reports.text import interval
+
+    return "–" if item is None or not item.is_defined else f"{interval(item)} n={item.n}"

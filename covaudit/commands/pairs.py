@@ -52,6 +52,7 @@ def _pair(store: "Store", first: "Run", second: "Run") -> dict[str, Any]:
 def show_paired(pairs: Sequence[dict[str, Any]]) -> None:
     """The same as text."""
     from covaudit.metrics.family import p_words
+    from covaudit.reports.text import score
 
     typer.echo("\nOn the same images, against the first run")
     for one in pairs:
@@ -61,4 +62,5 @@ def show_paired(pairs: Sequence[dict[str, Any]]) -> None:
         tests = "; ".join(f"{t['metric']}: {p_words(t['p'])}, after Holm {p_words(t['p_holm'])}" for t in one["tests"])
         typer.echo(f"  {one['run']}  {one['n']} shared images of {one['n_patients']} patients; {tests}")
         for row in one["differences"]:
-            typer.echo(f"    {row['metric']:18} {row['value']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]")
+            low, high = (score(row[end], signed=True) for end in ("low", "high"))
+            typer.echo(f"    {row['metric']:18} {score(row['value'], signed=True)} [{low}, {high}]")

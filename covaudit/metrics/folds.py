@@ -19,9 +19,9 @@ def gather_folds(folds: Sequence[Sequence[Estimate]], pooled: Sequence[Estimate]
 
     `folds` are what `metrics.scores.evaluate` says of each fold's predictions, `pooled` what it says of all folds'
     predictions together. The mean's interval is Student's over the folds, which calls folds independent although they
-    share most of their training images: too narrow, and its method says so. The standard deviation is that of a sample
-    (n - 1), as papers print it after +/-; it describes and is no interval. A metric that is undefined in a fold has
-    neither, and its method says in which.
+    share most of their training images: too narrow, and its method says so; where all folds have one value there is
+    none. The standard deviation is that of a sample (n - 1), as papers print it after +/-; it describes and is no
+    interval. A metric that is undefined in a fold has neither, and its method says in which.
     """
     found = [*pooled]
     tables = [{one.place: one for one in fold} for fold in folds]
@@ -41,8 +41,10 @@ def _over_folds(place: Place, parts: Sequence[Estimate | None]) -> list[Estimate
         return [_estimate(place, prefix, nan, nan, n, reason) for prefix in (MEAN, SPREAD)]
     values = np.array([part.value for part in parts if part])
     mean, spread = float(values.mean()), float(values.std(ddof=1))
-    half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * spread / sqrt(len(values))
+    half = float(student.ppf((1 + LEVEL) / 2, len(values) - 1)) * spread / sqrt(len(values)) if spread else nan
     method = f"Student's t over {len(values)} folds, too narrow: the folds share training images"
+    if not spread:
+        method = f"no interval: the {len(values)} folds have one value, which says nothing of others"
     return [
         _estimate(place, MEAN, mean, half, n, method),
         _estimate(place, SPREAD, spread, nan, n, f"standard deviation over {len(values)} folds, no interval"),

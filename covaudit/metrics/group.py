@@ -25,7 +25,7 @@ from covaudit.metrics.intervals import (
 from covaudit.metrics.keys import NEEDS_PROBABILITIES, NEEDS_TWO_CLASSES, OVERALL, PROPORTIONS, Floats, Key
 from covaudit.metrics.labels import OVERALL as LABEL_OVERALL
 from covaudit.metrics.labels import PROPORTIONS as LABEL_PROPORTIONS
-from covaudit.metrics.labels import LabelAnswers, is_multi_label, label_meter, read_labels
+from covaudit.metrics.labels import LabelAnswers, contradictions_of, is_multi_label, label_meter, read_labels
 from covaudit.metrics.weighted import Measure, meter
 
 
@@ -44,7 +44,7 @@ class Plan(NamedTuple):
 
     @property
     def overall(self) -> tuple[str, ...]:
-        return LABEL_OVERALL if self.is_multi_label else OVERALL
+        return (*LABEL_OVERALL, *contradictions_of(self.classes)) if self.is_multi_label else OVERALL
 
     @property
     def proportions(self) -> frozenset[str]:

@@ -31,6 +31,11 @@ OVERALL = (
 PROPORTIONS = frozenset({"exact_match", "contradictions", *CONTRADICTIONS, "sensitivity", "specificity", "ppv", "npv"})
 
 
+def contradictions_of(classes: Sequence[str]) -> list[str]:
+    """The contradictions that labels of these names allow."""
+    return [metric for metric, (one, other, _) in CONTRADICTIONS.items() if one in classes and other in classes]
+
+
 def is_multi_label(predictions: pd.DataFrame, classes: Sequence[str]) -> bool:
     """The table has the truth columns of a multi-label task."""
     return all(TRUTH + name in predictions for name in classes)
@@ -68,8 +73,8 @@ class LabelAnswers(NamedTuple):
         column = {name: self.called[:, index] for index, name in enumerate(self.classes)}
         return {
             metric: np.asarray(column[one] & (column[other] == is_given), dtype=bool)
-            for metric, (one, other, is_given) in CONTRADICTIONS.items()
-            if one in column and other in column
+            for metric in contradictions_of(self.classes)
+            for one, other, is_given in [CONTRADICTIONS[metric]]
         }
 
 

@@ -46,3 +46,12 @@ def missing(store: Store, found: Sequence[Run]) -> dict[str, list[str]]:
         if not (store.workspace / path).exists():
             gone.setdefault(run_id, []).append(path.removeprefix(f"runs/{run_id}/{done[run_id]}/"))
     return gone
+
+
+def hashes(store: Store, run: Run) -> list[tuple[str, str, int]]:
+    """Path below the attempt's folder, SHA-256 and bytes of each file that a finished run wrote."""
+    a = schema.artifact.c
+    query = select(a.path, a.sha256, a.bytes).where(a.run_id == run.id, a.attempt == run.attempt).order_by(a.path)
+    with store.engine.connect() as connection:
+        rows = connection.execute(query).all()
+    return [(row.path.removeprefix(f"runs/{run.id}/{run.attempt}/"), row.sha256, row.bytes) for row in rows]

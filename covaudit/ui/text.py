@@ -4,10 +4,8 @@ import re
 from datetime import UTC, datetime
 from math import isnan
 
-from covaudit.domain.estimate import Estimate
-from covaudit.domain.labels import TITLES
 from covaudit.figures.text import DASH, TOO_FEW, duration, duration_range, share
-from covaudit.figures.text import number as score
+from covaudit.reports.text import class_title, count, interval, literal, score
 
 __all__ = [
     "DASH",
@@ -28,35 +26,10 @@ _JOINER = "\u2060"
 _SPELLS = re.compile(r":|@|www(?=\.)|(?<!\S)[-<>~](?=[->=]+(?!\S))")
 
 
-def literal(text: object, limit: int = 80) -> str:
-    """A user's string on one line, clipped, with control, bidirectional and invisible characters spelled out."""
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in str(text))
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
 def md_escape(text: object, limit: int = 80) -> str:
     """`literal`, such that Markdown shows each character as itself: no link, image, icon, colour, emoji or formula."""
     parted = _SPELLS.sub(lambda match: match.group() + _JOINER, literal(text, limit))
     return _PUNCTUATION.sub(r"\\\1", parted)
-
-
-def class_title(name: str) -> str:
-    """'CVP (COVID-19 pneumonia)' where the class is one of the papers', else the name; literal text."""
-    return f"{name} ({TITLES[name]})" if name in TITLES else literal(name)
-
-
-def interval(estimate: Estimate) -> str:
-    """'0.93 [0.88, 0.96]', or a dash where undefined."""
-    if not estimate.is_defined:
-        return DASH
-    if isnan(estimate.low):
-        return f"{score(estimate.value)} (no interval)"
-    return f"{score(estimate.value)} [{score(estimate.low)}, {score(estimate.high)}]"
-
-
-def count(n: int, thing: str) -> str:
-    """'1 image', '1,204 images'."""
-    return f"{n:,} {thing}{'' if n == 1 else 's'}"
 
 
 def ago(moment: datetime | None, now: datetime | None = None) -> str:

@@ -13,9 +13,9 @@ import pytest
 from covaudit.domain.presets import PRESETS
 from covaudit.domain.source import Source
 from covaudit.jobs import scans
+from covaudit.reports import tables
 from covaudit.store import results, runs, sources
 from covaudit.ui import prediction
-from covaudit.ui.components import scores
 from covaudit.ui.components.story import example_image
 from covaudit.ui.text import score
 
@@ -34,8 +34,8 @@ def test_the_demo_tells_its_story_in_numbers_and_with_its_gravest_finding(filled
     words = seen(app)
     for experiment in (SINGLE, BALANCED):
         estimates = results.estimates(filled, experiment.id)
-        assert f"On its own mixture {score(scores.find(estimates, 'internal', 'balanced_accuracy').value)}" in words
-        assert f"not seen {score(scores.find(estimates, 'external', 'balanced_accuracy').value)}" in words
+        assert f"On its own mixture {score(tables.find(estimates, 'internal', 'balanced_accuracy').value)}" in words
+        assert f"not seen {score(tables.find(estimates, 'external', 'balanced_accuracy').value)}" in words
     assert "Swapping the marker changes the answer" in words and "The gap is small" in words
     assert "The source gives the class away" not in words  # the gravest only
     assert len(app.image) == 4  # radiograph and heat map of each run
@@ -148,7 +148,7 @@ def test_findings_come_gravest_first_with_their_evidence(filled, open_page, seen
     words = seen(app)
     assert words.index("Swapping the marker") < words.index("The source gives the class away")
     evidence = app.dataframe[0].value.set_index("what")["value"]
-    assert evidence["share · value"] == "0.85" and evidence["changed"] == "41"
+    assert evidence["share"] == "0.85 [0.73, 0.93]" and evidence["changed"] == "41"
 
 
 # -- Predict ----------------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ import json
 
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.presets import PRESETS
+from covaudit.reports import tables
 from covaudit.store import results
-from covaudit.ui.components import scores
 from covaudit.ui.text import interval, score
 
 SINGLE = PRESETS["demo-single"]
@@ -13,7 +13,7 @@ SINGLE = PRESETS["demo-single"]
 
 def test_the_gap_is_the_headline_with_its_interval(filled, open_page, seen):
     words = seen(open_page("results", run=SINGLE.id))
-    gap = scores.find(results.estimates(filled, SINGLE.id), "gap", "balanced_accuracy")
+    gap = tables.find(results.estimates(filled, SINGLE.id), "gap", "balanced_accuracy")
     assert (
         f"loses **{score(gap.value)}** of balanced accuracy (95 % interval {score(gap.low)} to {score(gap.high)})"
         in words
@@ -27,7 +27,7 @@ def test_metrics_by_class_follow_the_test_that_is_chosen(filled, open_page):
     for split in ("external", "internal"):
         app.radio(key="split").set_value(split).run()
         table = next(one.value for one in app.dataframe if "Class" in one.value).set_index("Class")
-        wanted = scores.find(estimates, split, "sensitivity", class_name="CVP")
+        wanted = tables.find(estimates, split, "sensitivity", class_name="CVP")
         assert table.loc["CVP (COVID-19 pneumonia)", "Sensitivity"] == interval(wanted)
         assert table.loc["CVP (COVID-19 pneumonia)", "Images"] == wanted.n
 
@@ -45,7 +45,7 @@ def test_the_roc_curves_are_named_by_the_stored_areas(filled, open_page, seen):
         one for one in figures if any("1 − spec" in str(t.get("hovertemplate")) for t in one["data"])
     ]
     for split, figure in (("internal", internal), ("external", external)):
-        area = scores.find(results.estimates(filled, SINGLE.id), split, "auroc", class_name="CVP")
+        area = tables.find(results.estimates(filled, SINGLE.id), split, "auroc", class_name="CVP")
         assert any(str(trace.get("name", "")).startswith(f"CVP {area.value:.2f}") for trace in figure["data"])
 
 
@@ -78,7 +78,7 @@ def _runs(store):
 def test_a_network_that_does_not_beat_a_baseline_says_so(filled, open_page):
     app = open_page("results", run=SINGLE.id)
     estimates = results.estimates(filled, SINGLE.id)
-    lead = scores.find(estimates, "external", "lead: balanced_accuracy", baseline="majority")
+    lead = tables.find(estimates, "external", "lead: balanced_accuracy", baseline="majority")
     said = [one.value for one in app.warning if "External test" in one.value]
     # The marker reader is at chance outside: it cannot lead the majority class there.
     assert not lead.low > 0
@@ -111,4 +111,4 @@ def test_a_dash_is_explained():
     ppv = {"metric": "ppv", "split": "external", "class": "CVP", "method": "undefined: none was predicted CVP"}
     shown = [Estimate.model_validate(ppv), Estimate(metric="accuracy", split="internal", value=0.5, n=2)]
     hidden = [Estimate.model_validate(ppv | {"source": "phantom-e"}), Estimate.model_validate(ppv | {"fold": 1})]
-    assert scores.reasons([*shown, *hidden]) == {"none was predicted CVP": ["PPV of CVP, external test"]}
+    assert tables.reasons([*shown, *hidden]) == {"none was predicted CVP": ["PPV of CVP, external test"]}

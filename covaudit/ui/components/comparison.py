@@ -12,8 +12,8 @@ from covaudit.domain.run import Run
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.text import METRICS, SPLITS
+from covaudit.reports.tables import HEADLINE, find
 from covaudit.store import Store, results
-from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, original_of, overlay_of
@@ -51,11 +51,11 @@ def show_differences(chosen: Sequence[Run]) -> None:
 def show_metrics(store: Store, chosen: Sequence[Run]) -> None:
     st.subheader("Metrics", anchor=False)
     names, found = names_of(chosen), [results.estimates(store, run.id) for run in chosen]
-    metric = choose("Metric", {name: METRICS[name] for name in _METRICS}, "metric", scores.HEADLINE)
+    metric = choose("Metric", {name: METRICS[name] for name in _METRICS}, "metric", HEADLINE)
     figure = plot_compare(compare_info(dict(zip(names, found, strict=True)), (metric,)))
     show_chart(figure, key="compare", alt=f"{METRICS[metric]} of each run on each test, with 95 % intervals")
     rows = [
-        {"Run": name} | {SPLITS[split]: interval(scores.find(one, split, metric)) for split in (*TESTS, "gap")}
+        {"Run": name} | {SPLITS[split]: interval(find(one, split, metric)) for split in (*TESTS, "gap")}
         for name, one in zip(names, found, strict=True)
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt=f"{METRICS[metric]} with 95 % intervals")

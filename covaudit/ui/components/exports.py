@@ -1,6 +1,7 @@
 """Downloads. A cell that a spreadsheet would run as a formula is made text."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -28,8 +29,8 @@ def json_bytes(value: dict[str, Any]) -> bytes:
     return json.dumps({"intended_use": INTENDED_USE, **value}, indent=2, ensure_ascii=False).encode()
 
 
-def download(label: str, data: bytes, file_name: str, mime: str) -> None:
-    """A button that hands out a file without drawing the page again."""
+def download(label: str, data: bytes | Callable[[], bytes], file_name: str, mime: str) -> None:
+    """A button that hands out a file without drawing the page again; a function makes it when it is asked for."""
     st.download_button(
         label, data, file_name, mime, icon=":material/download:", on_click="ignore", key=f"save_{file_name}"
     )

@@ -1,6 +1,5 @@
 """Audit findings as cards: how grave, what, and the numbers behind it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,27 +7,27 @@ import pandas as pd
 import streamlit as st
 
 from covaudit.domain.finding import VERDICT, AuditFinding, Severity
+from covaudit.reports.evidence import SEVERITIES, evidence_rows
 from covaudit.ui.components.frame import chip
-from covaudit.ui.text import literal, md_escape, score
+from covaudit.ui.text import literal, md_escape
 
-_CHIPS: dict[Severity, tuple[str, str, str, str]] = {
-    Severity.CRITICAL: ("Critical", ":material/dangerous:", "red", "strong evidence that the result is a shortcut."),
-    Severity.WARNING: ("Warning", ":material/warning:", "orange", "a risk that the data or the result carries."),
-    Severity.NOTE: ("Note", ":material/info:", "blue", "worth knowing."),
-    Severity.CLEAR: ("Clear", ":material/check_circle:", "green", "looked for and not found, with what could be seen."),
+_CHIPS: dict[Severity, tuple[str, str]] = {
+    Severity.CRITICAL: (":material/dangerous:", "red"),
+    Severity.WARNING: (":material/warning:", "orange"),
+    Severity.NOTE: (":material/info:", "blue"),
+    Severity.CLEAR: (":material/check_circle:", "green"),
 }
 
 
 def severity_chip(severity: Severity) -> str:
     """The severity as a badge in Markdown."""
-    word, icon, colour, _ = _CHIPS[severity]
-    return chip(word, icon, colour)
+    return chip(SEVERITIES[severity][0], *_CHIPS[severity])
 
 
 def severity_counts(findings: Sequence[AuditFinding]) -> str:
     """How many of each severity, gravest first, as badges in Markdown."""
     counts = {severity: sum(found.severity is severity for found in findings) for severity in Severity}
-    parts = [chip(f"{n} {_CHIPS[one][0].lower()}", *_CHIPS[one][1:3]) for one, n in counts.items() if n]
+    parts = [chip(f"{n} {SEVERITIES[one][0].lower()}", *_CHIPS[one]) for one, n in counts.items() if n]
     return " ".join(parts)
 
 
@@ -39,7 +38,7 @@ def split_verdict(findings: Sequence[AuditFinding]) -> tuple[AuditFinding | None
 
 
 def explain_severities() -> None:
-    for severity, (_, _, _, meaning) in _CHIPS.items():
+    for severity, (_, meaning) in SEVERITIES.items():
         st.markdown(f"{severity_chip(severity)} {meaning}")
 
 
@@ -55,25 +54,5 @@ def finding_card(finding: AuditFinding, with_evidence: bool = True) -> None:
 
 
 def evidence_frame(evidence: Mapping[str, Any]) -> pd.DataFrame:
-    """Nested evidence as rows of name and value, names joined with a dot."""
-    return pd.DataFrame(
-        [{"what": literal(name.replace("_", " ")), "value": _shown(value)} for name, value in _flat(evidence)]
-    )
-
-
-def _flat(value: Any, name: str = "") -> list[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        return [row for key, inner in value.items() for row in _flat(inner, f"{name} · {key}" if name else str(key))]
-    if isinstance(value, list) and value and isinstance(value[0], Mapping):
-        return [row for place, inner in enumerate(value, 1) for row in _flat(inner, f"{name} · {place}")]
-    return [(name, value)]
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no", None: "–"}[value]
-    if isinstance(value, float):
-        return score(value) if abs(value) >= 0.005 or value == 0 else f"{value:.2g}"
-    if isinstance(value, list):
-        return literal(", ".join(_shown(item) for item in value), 400)
-    return literal(value if isinstance(value, str) else json.dumps(value), 400)
+    """The numbers behind a finding as rows."""
+    return pd.DataFrame(evidence_rows(evidence), columns=["what", "value"])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
 from covaudit.domain.estimate import Estimate
@@ -12,61 +11,23 @@ from covaudit.figures.reliability import plot_reliability
 from covaudit.figures.text import METRICS, SPLITS
 from covaudit.metrics.calibration import ReliabilityBin, reliability_curve
 from covaudit.metrics.curves import PrCurve, pr_curves
-from covaudit.metrics.wald import as_in_paper
+from covaudit.reports.tables import averages_frame, find, group_frame, wald_frame
+from covaudit.reports.words import design_effect_words
 from covaudit.store import Store, results
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.images import run_key
-from covaudit.ui.components.scores import find
 from covaudit.ui.errors import shown_errors
-from covaudit.ui.text import DASH, TOO_FEW, class_title, interval, literal, score
+from covaudit.ui.text import interval
 
 TESTS = ("internal", "external")
-_AVERAGED = ("sensitivity", "specificity", "ppv", "npv", "f1", "auroc", "auprc")
-_PLAIN = {"macro_sensitivity": "balanced_accuracy", "macro_auroc": "auroc", "macro_auprc": "auprc"}
-_MICRO = {"sensitivity", "ppv", "f1"}
-
-
-def averages_frame(estimates: Sequence[Estimate], split: str) -> pd.DataFrame:
-    """Macro, weighted and micro averages over the classes; a dash where an average is not computed."""
-    rows = []
-    for average in ("macro", "weighted", "micro"):
-        row = {"Average": average.capitalize()}
-        for metric in _AVERAGED:
-            name = f"{average}_{metric}"
-            found = find(estimates, split, _PLAIN.get(name, name))
-            if average == "micro" and metric in _MICRO and not found.n:
-                # With one class an image, all three are the accuracy.
-                found = find(estimates, split, "micro_f1")
-            row[METRICS[metric]] = interval(found) if found.n else DASH
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def show_averages(estimates: Sequence[Estimate], split: str) -> None:
     st.markdown(f"**{SPLITS[split]}: averages over the classes**")
     st.dataframe(averages_frame(estimates, split), hide_index=True, alt="Averages over the classes, 95 % intervals")
-    effect = find(estimates, split, "design_effect")
-    if effect.is_defined:
-        st.text(
-            f"Design effect of patients with several images: {score(effect.value)}. The {effect.n:,} images tell as "
-            f"much as {effect.n / max(effect.value, 1e-9):,.0f} independent ones."
-        )
-
-
-def wald_frame(estimates: Sequence[Estimate], split: str, classes: Sequence[str]) -> pd.DataFrame:
-    """Class metrics with our interval and paper 2's ±, and why the latter misleads."""
-    rows = []
-    for name in classes:
-        for metric in ("ppv", "sensitivity", "f1"):
-            one = find(estimates, split, metric, class_name=name)
-            if one.is_defined:
-                wald = as_in_paper(one)
-                rows.append(
-                    {"Class": class_title(name), "Metric": METRICS[metric], "n": one.n, "Ours": interval(one),
-                     "Paper 2's rule": f"{score(one.value)} ± {wald.half_width:.3f}", "Flag": wald.flag}
-                )  # fmt: skip
-    return pd.DataFrame(rows)
+    for words in design_effect_words(estimates, split):
+        st.text(words)
 
 
 def show_wald(estimates: Sequence[Estimate], split: str, classes: Sequence[str]) -> None:
@@ -78,24 +39,6 @@ def show_wald(estimates: Sequence[Estimate], split: str, classes: Sequence[str])
             return
         st.text("1.96 √(p(1−p)/n), flagged where it is apart from ours by more than a fifth or prints ± 0.")
         st.dataframe(frame, hide_index=True, alt="Our intervals beside those of paper 2's rule")
-
-
-def group_frame(estimates: Sequence[Estimate], classes: Sequence[str]) -> pd.DataFrame:
-    """One row a test and group of sex, age or view."""
-    places = dict.fromkeys((e.split, e.group) for e in estimates if e.group and e.is_of_network)
-    first = "exact_match" if any(e.metric == "exact_match" for e in estimates) else "balanced_accuracy"
-    rows = []
-    for split, group in places:
-        found = {metric: find(estimates, split, metric, group=group) for metric in (first, "accuracy", "auroc")}
-        n = max(one.n for one in found.values())
-        row: dict[str, object] = {"Test": SPLITS[split], "Group": literal(group), "Images": n}
-        row[scores.NOTE] = "too few" if n < TOO_FEW else ""
-        row |= {METRICS[metric]: interval(one) for metric, one in found.items() if one.n}
-        for name in classes:
-            own = find(estimates, split, "sensitivity", class_name=name, group=group)
-            row[f"Sensitivity {literal(name, 20)}"] = interval(own)
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def show_groups(run: Run, estimates: Sequence[Estimate]) -> None:

@@ -8,29 +8,14 @@ import streamlit as st
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.run import Run
 from covaudit.figures.text import METRICS, SPLITS
+from covaudit.reports.tables import find, locked_frame
 from covaudit.store import Store, results
 from covaudit.ui.components.images import run_key
-from covaudit.ui.components.scores import find
 from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import class_title, interval, score
 
-RULES = {"youden": "Youden's index", "sensitivity_95": "Sensitivity ≥ 0.95", "specificity_95": "Specificity ≥ 0.95"}
 TESTS = ("internal", "external")
 _AT = ("sensitivity", "specificity", "ppv", "npv", "ppv_at_prevalence", "npv_at_prevalence")
-
-
-def locked_frame(estimates: Sequence[Estimate], name: str) -> pd.DataFrame:
-    """One row a rule: the threshold that validation chose, and what it gives on both tests."""
-    rows = []
-    for rule, title in RULES.items():
-        threshold = find(estimates, "val", f"threshold_{rule}", class_name=name)
-        row = {"Chosen on validation by": title, "Threshold": score(threshold.value)}
-        for split in TESTS:
-            for metric in ("sensitivity", "specificity"):
-                found = find(estimates, split, f"{metric}_at_{rule}", class_name=name)
-                row[f"{METRICS[metric]}, {split}"] = interval(found)
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
 def show_thresholds(store: Store, run: Run, estimates: Sequence[Estimate]) -> None:

@@ -1,6 +1,7 @@
 """The sections of the Results page."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +15,9 @@ from covaudit.figures.history import history_info, plot_history
 from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.text import SPLITS
 from covaudit.metrics.curves import RocCurve, roc_curves
+from covaudit.reports import tables
+from covaudit.reports.folds import FOLD_NOTE, fold_table
+from covaudit.reports.limits import fold_words
 from covaudit.sources.roles import ABSENT, ROLES, roles_of
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import measures, scores
@@ -47,12 +51,12 @@ def show_classes(run: Run, estimates: Sequence[Estimate]) -> None:
     """Per-class metrics of the test that is chosen, and the overall ones."""
     st.subheader("By class", anchor=False)
     split = choose("Test", {name: SPLITS[name] for name in (*TESTS, "val")}, "split", "external")
-    frame = scores.class_frame(estimates, split, run.experiment.task.classes)
+    frame = tables.class_frame(estimates, split, run.experiment.task.classes)
     scores.show_counted(frame, f"{SPLITS[split]}: metrics by class with 95 % intervals")
     measures.show_averages(estimates, split)
     st.markdown("**All classes together**")
     st.dataframe(
-        scores.overall_frame(estimates), hide_index=True, height="content", alt="Overall metrics with 95 % intervals"
+        tables.overall_frame(estimates), hide_index=True, height="content", alt="Overall metrics with 95 % intervals"
     )
     methods = sorted({one.method for one in estimates if one.is_defined and one.method})
     measures.show_wald(estimates, split, run.experiment.task.classes)
@@ -60,8 +64,21 @@ def show_classes(run: Run, estimates: Sequence[Estimate]) -> None:
         st.text("Each value stands with its 95 % interval: [low, high]. Methods used in this run:")
         for method in methods:
             st.text(f"• {literal(method, 200)}")
-        for reason, wheres in scores.reasons(estimates).items():
+        for reason, wheres in tables.reasons(estimates).items():
             st.text(f"{DASH} {literal(reason, 200)}: {literal(', '.join(wheres), 600)}")
+
+
+def show_folds(run: Run, estimates: Sequence[Estimate]) -> None:
+    """How the numbers of a run with folds came about, and each fold; nothing for a run with one fold."""
+    said = fold_words(run.experiment)
+    if not said:
+        return
+    st.subheader("Folds", anchor=False)
+    st.text(" ".join(said))
+    table = fold_table(run.experiment, estimates)
+    frame = pd.DataFrame([row.cells for row in table.rows], columns=list(table.header))
+    st.dataframe(frame, hide_index=True, alt="Each fold's metrics on both tests, their mean and standard deviation")
+    st.text(FOLD_NOTE)
 
 
 def show_confusions(confusions: Sequence[Confusion], key: str) -> None:
@@ -97,7 +114,7 @@ def _roc(_store: Store, _run: Run, key: str, split: str) -> list[RocCurve]:
 
 def show_sources(run: Run, estimates: Sequence[Estimate]) -> None:
     st.subheader("By source", anchor=False)
-    frame = scores.source_frame(estimates, run.experiment.task.classes)
+    frame = tables.source_frame(estimates, run.experiment.task.classes)
     scores.show_counted(frame, "Metrics by test and source with 95 % intervals")
 
 
@@ -150,12 +167,19 @@ def _by_role(table: pd.DataFrame) -> pd.DataFrame:
 def show_exports(store: Store, run: Run, estimates: Sequence[Estimate]) -> None:
     st.subheader("Take it with you", anchor=False)
     with st.container(horizontal=True, gap="small"):
-        download("Estimates (CSV)", csv_bytes(scores.estimates_frame(estimates)), f"{run.id}-estimates.csv", "text/csv")
+        download("Report (HTML)", partial(_report, store, run.id), f"covaudit-{run.id}.html", "text/html")
+        download("Estimates (CSV)", csv_bytes(tables.estimates_frame(estimates)), f"{run.id}-estimates.csv", "text/csv")
         download("Everything (JSON)", json_bytes(results.show(store, run.id)), f"{run.id}.json", "application/json")
         predictions = _predictions(store, run)
         if predictions is not None:
             download("Predictions (CSV)", csv_bytes(predictions), f"{run.id}-predictions.csv", "text/csv")
         download("Experiment (YAML)", run.experiment.to_yaml().encode(), f"{run.id}.yaml", "text/yaml")
+
+
+def _report(store: Store, run_id: str) -> bytes:
+    from covaudit.reports.html import render  # Jinja2 and the readers of all sources
+
+    return render(store, run_id).encode("utf-8", "replace")
 
 
 def _predictions(store: Store, run: Run) -> pd.DataFrame | None:

@@ -11,6 +11,7 @@ from covaudit.errors import MissingArtifact
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.jobs import demo as jobs_demo
 from covaudit.jobs import timing
+from covaudit.reports.tables import HEADLINE, find
 from covaudit.store import Store, results, runs
 from covaudit.ui.components import scores
 from covaudit.ui.components.charts import show_chart
@@ -108,7 +109,7 @@ def _show_numbers(store: Store, run: Run) -> None:
     st.text("Balanced accuracy")
     labels = {"internal": "On its own mixture", "external": "On a source it has not seen"}
     for split, box in zip(labels, st.columns(2, gap="small"), strict=True):
-        found = scores.find(estimates, split, scores.HEADLINE)
+        found = find(estimates, split, HEADLINE)
         with box:
             scores.show_number(labels[split], found)
 
@@ -185,9 +186,7 @@ def show_latest(store: Store, found: Sequence[Run]) -> None:
 
 def _latest_row(store: Store, run: Run) -> dict[str, str]:
     estimates = results.estimates(store, run.id) if run.state is RunState.DONE else []
-    cells = {
-        split: interval(scores.find(estimates, split, scores.HEADLINE)) for split in ("internal", "external", "gap")
-    }
+    cells = {split: interval(find(estimates, split, HEADLINE)) for split in ("internal", "external", "gap")}
     return {
         "State": state_word(run),
         "Run": literal(run.name),
