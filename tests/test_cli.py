@@ -433,6 +433,7 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
                 heatmap=np.zeros((4, 4), dtype=np.uint8),
                 view=pixels,
                 trust=trust,
+                n_networks=1,
             )
             for (name, pixels), share in zip(images, shares, strict=True)
         ]

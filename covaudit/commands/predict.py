@@ -45,6 +45,9 @@ def predict(
         for row in predictions:
             for caution in row["trust"]["cautions"]:
                 typer.echo(f"{plain(row['image'])}: {plain(caution)}")
+        if predictions[0]["networks"] > 1:
+            n = predictions[0]["networks"]
+            typer.echo(f"\nThe mean of {n} networks, one of each fold. Heat maps are of the first fold's network.")
         typer.echo(f"\n{INTENDED_USE}")
     if refused:
         raise typer.Exit(FAILED if predictions else WRONG_USE)
@@ -61,7 +64,10 @@ def _predictions(
         from covaudit.explain.predict_image import predict_images
 
         for (path, _), found in zip(opened, predict_images(folder, opened, device), strict=True):
-            row: dict[str, Any] = {"image": path, "predicted": found.predicted}
+            if isinstance(found, str):
+                _refuse(path, found, refused)
+                continue
+            row: dict[str, Any] = {"image": path, "predicted": found.predicted, "networks": found.n_networks}
             row["probabilities"] = {c: float(p) for c, p in zip(found.classes, found.probabilities, strict=True)}
             row["trust"] = _plain(found)
             if heatmap is not None:
@@ -94,8 +100,12 @@ def _open(paths: list[Path], refused: list[dict[str, str]]) -> "Iterator[tuple[s
             yield str(path), open_upload(read_file(path), path.name).pixels
         except (BadImage, OSError) as error:
             sentence = str(error) if isinstance(error, BadImage) else f"It cannot be read: {error.strerror}."
-            refused.append({"image": str(path), "reason": sentence})
-            typer.echo(f"{clip(path, 200)}: {plain(sentence)}", err=True)
+            _refuse(path, sentence, refused)
+
+
+def _refuse(path: Path | str, sentence: str, refused: list[dict[str, str]]) -> None:
+    refused.append({"image": str(path), "reason": sentence})
+    typer.echo(f"{clip(path, 200)}: {plain(sentence)}", err=True)
 
 
 def _write_overlay(folder: Path, stem: str, taken: set[str], pixels: Any, heatmap: Any) -> Path:

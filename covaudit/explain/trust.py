@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from covaudit.domain.task import Task
+from covaudit.sources.roles import has_role
 from covaudit.training.prepare import scale
 
 _THUMBNAIL, _BINS, _EDGE = 16, 16, 0.05
@@ -75,9 +76,19 @@ def appearance(film: Bytes) -> NDArray[np.float64]:
     return np.concatenate([thumbnail, levels, edges])
 
 
-def look_alike(folder: Path, film: Bytes, changed: int) -> tuple[str, float, tuple[Neighbour, ...], bool]:
-    """The source that a prepared film (S, S) looks like and its probability, the nearest training images, and whether
-    it is farther from them than 99 % of them are from each other."""
+class Alike(NamedTuple):
+    """What an image looks like: a source with its probability (empty, NaN where the training had one source), the
+    nearest training images, and whether it is farther from them than 99 % of them are from each other."""
+
+    source: str
+    p: float
+    neighbours: tuple[Neighbour, ...]
+    is_far: bool
+
+
+def look_alike(folder: Path, film: Bytes, changed: int) -> Alike:
+    """What a prepared film (S, S) looks like among the training images of a run; `changed` is the time of the run's
+    files, for what is known of a run is kept."""
     known = _known(folder, changed)
     seen = appearance(film)[None]
     distance = np.linalg.norm(known.features - known.scaler.transform(seen), axis=1)
@@ -87,11 +98,12 @@ def look_alike(folder: Path, film: Bytes, changed: int) -> tuple[str, float, tup
         Neighbour(str(row["source"]), str(row["image_id"]), str(row["class_name"]), int(known.rows[place]))
         for place, (_, row) in zip(nearest, chosen.iterrows(), strict=True)
     )
+    is_far = bool(distance.min() > known.far)
     if known.teller is None:
-        return "", nan, neighbours, bool(distance.min() > known.far)
+        return Alike("", nan, neighbours, is_far)
     said = known.teller.predict_proba(seen)[0]
     best = int(said.argmax())
-    return str(known.teller.classes_[best]), float(said[best]), neighbours, bool(distance.min() > known.far)
+    return Alike(str(known.teller.classes_[best]), float(said[best]), neighbours, is_far)
 
 
 @lru_cache(maxsize=4)
@@ -99,7 +111,7 @@ def _known(folder: Path, changed: int) -> _Known:
     samples = pd.read_parquet(folder / "samples.parquet")
     pixels = np.load(folder / "pixels.npy", mmap_mode="r", allow_pickle=False)
     task = Task.model_validate(yaml.safe_load((folder / "experiment.yaml").read_text())["task"])
-    rows = np.flatnonzero((samples["split"] == "train").to_numpy())
+    rows = np.flatnonzero(has_role(samples, "train"))
     rows = np.array([row for row in rows if pixels[row].any()], np.int64)  # a run of folds keeps what it scored
     raw = np.stack([appearance(np.asarray(pixels[row])) for row in rows])
     scaler = StandardScaler().fit(raw)

@@ -32,7 +32,7 @@ from covaudit.training.predict import name_answers, predict_logits, probabilitie
 TABLES = ("samples.parquet", "predictions.parquet", "baselines.parquet")
 ARRAYS = ("pixels.npy", "regions.npy", "heatmaps.npy")
 FIRST = ("experiment.yaml", "network.json", "weights.safetensors")
-"""Files of the first fold that stand for the run: a prediction asks the network of the first fold."""
+"""Files of the first fold that stand for the run: its heat maps are drawn by them."""
 
 
 def gather(store: Store, run_id: str, attempt: int) -> None:

@@ -91,17 +91,25 @@ def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
     for image in images:
         with st.container(border=True):
             st.text(literal(image.name))
-            if image.pixels is None:
-                st.error(md_escape(image.refusal, 600), icon=":material/block:")
+            answer = image.refusal if image.pixels is None else next(answers)
+            if image.pixels is None or isinstance(answer, str):
+                st.error(md_escape(str(answer), 600), icon=":material/block:")
             else:
-                _show_card(store, run, image, image.pixels, next(answers))
+                _show_card(store, run, image, image.pixels, answer)
     if found:
         show_colour_bar()
         st.text("The heat map shows where the score changes, not why. Probabilities are not calibrated.")
+        if run.experiment.n_folds > 1:
+            st.text(
+                f"Probabilities are the mean of {run.experiment.n_folds} networks, one of each fold, as in the run's "
+                "external test. The heat map is of the first fold's network."
+            )
         st.warning(f"**{INTENDED_USE}**", icon=":material/science:")
 
 
-def _predict(store: Store, run: Run, named: Sequence[tuple[str, npt.NDArray[np.uint8]]]) -> "list[ImagePrediction]":
+def _predict(
+    store: Store, run: Run, named: Sequence[tuple[str, npt.NDArray[np.uint8]]]
+) -> "list[ImagePrediction | str]":
     from covaudit.explain.predict_image import predict_images  # torch: 10 s, which no other page pays
 
     return predict_images(results.folder(store, run), named, store.settings.device)
