@@ -29,6 +29,12 @@ class BadExperiment(CovauditError):
     code = "bad_experiment"
 
 
+class NoWeights(BadExperiment):
+    """An experiment that starts from ImageNet weights that cannot be had here."""
+
+    code = "no_weights"
+
+
 class Leaks(BadExperiment):
     """An experiment whose split has the same patient or image on two sides, and that does not say why."""
 

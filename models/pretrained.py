@@ -135,9 +135,9 @@ def _is_reachable(address: str) -> bool:
 
 
 def _how_to_provide(backbone: Backbone, folder: Path | None) -> str:
-    looked = "in the folder of COVAUDIT_WEIGHTS, " if folder is not None else ""
+    looked = "in the folder of COVAUDIT_WEIGHTS, not " if folder is not None else ""
     return (
-        f"The ImageNet weights of {backbone.timm_name} are not present: not {looked}not among earlier downloads, and "
+        f"The ImageNet weights of {backbone.timm_name} are not present: not {looked}among earlier downloads, and "
         f"{backbone.origin} cannot be reached. On a machine with internet download "
         f"{_FILE if _is_repository(backbone) else 'the file'} from there, put it into a folder here as "
         f"{backbone.timm_name}{'.safetensors' if _is_repository(backbone) else '.pth'} and set COVAUDIT_WEIGHTS to "

@@ -30,7 +30,7 @@ from covaudit.store import Store, artifacts, results, runs
 
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
-    "protocols list", "protocols show", "run",
+    "presets run", "protocols list", "protocols show", "run",
     "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "compare",
     "backup", "restore", "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore",
     "trash empty", "worker", "doctor",
@@ -215,6 +215,29 @@ def test_presets_are_listed_and_printed_as_yaml(call: Callable[..., Any]) -> Non
     assert [row["name"] for row in listed] == list(PRESETS)
     assert "demo-single" in call("presets", "list").stdout
     assert Experiment.from_yaml(call("presets", "show", "demo-single").stdout) == PRESETS["demo-single"]
+
+
+def test_a_preset_tells_what_is_printed_what_is_here_and_how_the_rest_is_had(call: Callable[..., Any]) -> None:
+    shown = call("presets", "show", "cxr-single-cl2", "--set", "seed=4").stdout
+    assert "# CVP from CIDC: printed 500 (train / validation / test 300 / 100 / 100); here 0." in shown
+    assert Experiment.from_yaml(shown).seed == 4 and "# Not here: Chest radiographs of children" in shown
+    said = call("presets", "run", "cxr-multiple-cl4", ends=2).stderr
+    assert "sources that are not here: cxri, chestxray8, ccxri, cidc, bimcv." in said
+    assert "python -m covaudit sources get cxri" in said and "sources add bimcv FOLDER" in said
+    assert json.loads(call("runs", "--json").stdout) == []
+
+
+def test_a_preset_is_run_without_weights_only_by_an_explicit_choice(
+    call: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pretrained._is_reachable", lambda address: False)
+    monkeypatch.setattr("models.pretrained._in_cache", lambda backbone: None)
+    asked = ("presets", "run", "demo-single", "--set", "network=resnet18", "--set", "training.pretrained=imagenet")
+    assert "On the command line: --set training.pretrained=none" in call(*asked, ends=2).stderr
+    run_id = call(*asked[:5], "--small").stdout.strip()
+    shown = call("show", run_id).stdout
+    assert "Demo: each class from its own source; cut down; changed: network" in shown
+    assert "From random weights, at most 2 epochs at 128 px, as fast but for: epochs, batch size, lr." in shown
 
 
 def test_protocols_are_listed_and_printed_as_yaml_with_their_differences(call: Callable[..., Any]) -> None:

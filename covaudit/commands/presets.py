@@ -1,14 +1,22 @@
 """python -m covaudit presets ..."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from covaudit.commands.base import AsJson, build_app, open_store, plain, print_json, print_table
-from covaudit.errors import UnknownName
+from covaudit.commands.runs import Changes, Priority, Wait, queue
+
+if TYPE_CHECKING:
+    from covaudit.store import Store
 
 app = build_app("Experiments to start from: the demo, open sources, both papers' set-ups as printed.")
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The name of a preset.")]
+Small = Annotated[
+    bool, typer.Option("--small", help="Cut down to minutes: random weights, 128 px, two epochs, 100 images a class.")
+]
 
 
 @app.command("list")
@@ -32,6 +40,7 @@ def list_presets(as_json: AsJson = False) -> None:
     if wanted:
         typer.echo("\nHow what is missing is had:")
         print_table([(source, CARDS[source].obtain) for source in wanted], ("SOURCE", "FROM"))
+    typer.echo("\nWhat is printed and what is here: presets show NAME. Queue one: presets run NAME.")
 
 
 def _row(name: str, lacking: tuple[str, ...], cards: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,17 +63,57 @@ def _row(name: str, lacking: tuple[str, ...], cards: Mapping[str, Any]) -> dict[
 
 
 @app.command("show")
-def show_preset(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The name of a preset.")], as_json: AsJson = False
-) -> None:
-    """Print a preset as YAML, its sources by their names here, to be saved, changed and run."""
-    from covaudit.domain.presets import PRESETS, fit
+def show_preset(name: Name, changes: Changes = None, small: Small = False, as_json: AsJson = False) -> None:
+    """Print a preset as YAML, its sources by their names here, to be saved, changed and run.
+
+    Above it, as comments: what the paper printed, how much of it is here, and how what is missing is had.
+    """
+    from covaudit.domain.change import with_values
+    from covaudit.jobs import preset
+
+    store = open_store()
+    experiment = with_values(preset.fitted(store, name, small), changes or ())
+    if as_json:
+        print_json(experiment.model_dump(mode="json"))
+        return
+    for sentence in _comments(store, name):
+        typer.echo(plain(f"# {sentence}"))
+    typer.echo(plain(experiment.to_yaml()), nl=False)
+
+
+def _comments(store: "Store", name: str) -> Iterator[str]:
+    from covaudit.domain.presets import PRESETS, missing
+    from covaudit.domain.setups import SETUPS
+    from covaudit.jobs import preset
     from covaudit.store import sources
 
-    if name not in PRESETS:
-        raise UnknownName("preset", name, PRESETS)
-    preset = fit(PRESETS[name], sources.listing(open_store()))
-    if as_json:
-        print_json(preset.model_dump(mode="json"))
-        return
-    typer.echo(plain(preset.to_yaml()), nl=False)
+    here = preset.counts_here(store, name)
+    setup = SETUPS.get(name)
+    for one in setup.classes if setup else ():
+        sizes = " / ".join(f"{size:,}" for size in one.sizes)
+        tested = f", tested on {', '.join(one.test_sources)}" if one.test_sources else ""
+        also = f" and {here[one.name].n_test:,} to test on" if one.test_sources else ""
+        yield (
+            f"{one.name} from {', '.join(one.sources)}{tested}: printed {one.n:,} (train / validation / test {sizes}); "
+            f"here {here[one.name].n:,}{also}."
+        )
+    if setup and setup.reported:
+        yield f"Accuracy as printed: {setup.reported}."
+    yield from setup.remarks if setup else ()
+    for source in missing(PRESETS[name], sources.listing(store)):
+        yield f"Not here: {preset.how_to_get(source)}"
+
+
+@app.command("run")
+def run_preset(
+    name: Name, changes: Changes = None, small: Small = False, priority: Priority = 0, wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:  # fmt: skip
+    """Queue a preset, as it is or with fields changed. The name of the run tells what was changed."""
+    from covaudit.domain.change import with_values
+    from covaudit.jobs import preset
+
+    store = open_store()
+    experiment = with_values(preset.fitted(store, name, small), changes or ())
+    preset.require_sources(store, name)
+    queue(store, experiment, priority, wait, as_json)

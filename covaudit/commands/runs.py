@@ -8,7 +8,7 @@ import typer
 
 from covaudit.commands.base import FAILED, AsJson, RunId, open_store, plain, print_json, print_table
 from covaudit.commands.show import plain_run, show_findings, show_head, state_text
-from covaudit.errors import BadExperiment, MissingArtifact, clip
+from covaudit.errors import BadExperiment, Leaks, MissingArtifact, NoWeights, clip
 
 if TYPE_CHECKING:
     from covaudit.domain.experiment import Experiment
@@ -21,18 +21,37 @@ _CANCEL_WAIT_S = 10.0
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the run is finished, with a line on how far it is.")]
 
 
+Priority = Annotated[int, typer.Option(metavar="N", help="From -100 to 100; the highest goes first.")]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="Change a field, such as training.pretrained=none; repeatable."),
+]
+
+
 def run_file(
     file: Annotated[Path, typer.Argument(metavar="FILE.yaml", help="An experiment, as 'presets show' prints one.")],
-    priority: Annotated[int, typer.Option(metavar="N", help="From -100 to 100; the highest goes first.")] = 0,
+    changes: Changes = None,
+    priority: Priority = 0,
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
     """Queue an experiment. The same experiment again gives the run that it has."""
+    from covaudit.domain.change import with_values
+
+    experiment = with_values(_read(file), changes or ())
+    queue(open_store(), experiment, priority, wait, as_json)
+
+
+def queue(store: "Store", experiment: "Experiment", priority: int, wait: bool, as_json: bool) -> None:
+    """Submit an experiment, and print its run's id, or wait for its end. Errors name the option that cures them."""
     from covaudit.jobs import submit
 
-    experiment = _read(file)
-    store = open_store()
-    run_id, created = submit.submit(store, experiment, priority=priority)
+    try:
+        run_id, created = submit.submit(store, experiment, priority=priority)
+    except NoWeights as error:
+        raise NoWeights(f"{error} On the command line: --set training.pretrained=none") from error
+    except Leaks as error:
+        raise Leaks(f"{error} On the command line: --set acknowledged='why'") from error
     if not created:
         typer.echo(f"This experiment has a run already: {run_id}. Again: python -m covaudit retry {run_id}", err=True)
     if wait:

@@ -85,12 +85,15 @@ def compare_runs(
 
 def show_head(run: "Run") -> None:
     """What a run is and how it ended."""
+    from covaudit.domain.protocols import how_trained
+
     typer.echo(plain(f"Run {run.id}, attempt {run.attempt}: {state_text(run)}\n{run.name}"))
     if run.reason:
         typer.echo(plain(run.reason))
     seconds = (run.finished - run.started).total_seconds() if run.finished and run.started else None
     if seconds is not None:
         typer.echo(f"{seconds:.0f} s on {run.device}, network {run.experiment.network}, seed {run.experiment.seed}")
+    typer.echo(plain(how_trained(run.experiment.training)))
     if run.experiment.acknowledged:
         typer.echo(plain(f"Leakage was accepted in writing: {run.experiment.acknowledged}"))
 

@@ -6,11 +6,13 @@ open sources: what can be fetched without an agreement, a small network, patient
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from covaudit.domain.experiment import Experiment
+from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Component, Mixture
 from covaudit.domain.protocols import PROTOCOLS
-from covaudit.domain.setups import COLLECTION_OF, SETUPS, PrintedSetup
+from covaudit.domain.setups import COLLECTION_OF, SETUPS, PrintedClass, PrintedSetup
 from covaudit.domain.source import Source
 from covaudit.domain.split import PAPER_PARTS, Sampling, Split
 from covaudit.domain.task import TASKS
@@ -19,6 +21,10 @@ from covaudit.domain.training import Training
 DEMO = ("demo-single", "demo-balanced")
 OPEN = "-open"
 """How the name of a preset on open sources ends; what comes before is the set-up's."""
+
+SMALL = Training(image_size=128, epochs=2)
+"""The most that `cut_down` leaves of image size and epochs."""
+SMALL_PER_CLASS, SMALL_TEST = 100, 50
 
 _AS_PRINTED = "As in the paper, which divided images: films of one patient can be on both sides."
 
@@ -157,6 +163,51 @@ def fit(experiment: Experiment, known: Iterable[Source]) -> Experiment:
             "sampling": experiment.sampling.model_copy(update={"per_source": caps}),
         }
     )
+
+
+def cut_down(experiment: Experiment) -> Experiment:
+    """The same question at a size that minutes suffice for: from random weights, small images, few of them, two epochs.
+
+    What comes out says that all parts fit together, and nothing about the paper.
+    """
+    training, caps = experiment.training, experiment.sampling.per_class
+    smaller = {name: min(SMALL_PER_CLASS, caps.get(name, SMALL_PER_CLASS)) for name in experiment.task.label_sets}
+    few = (
+        one.model_copy(update={"limit": min(SMALL_TEST, one.limit or SMALL_TEST)})
+        for one in experiment.test.components()
+    )
+    return experiment.model_copy(
+        update={
+            "name": f"{experiment.name}; cut down"[:80],
+            "test": Mixture(tuple(few)),
+            "sampling": experiment.sampling.model_copy(update={"per_class": smaller}),
+            "training": training.model_copy(
+                update={
+                    "image_size": min(SMALL.image_size, training.image_size),
+                    "epochs": min(SMALL.epochs, training.epochs),
+                    "pretrained": "none",
+                }
+            ),
+        }
+    )
+
+
+class Available(NamedTuple):
+    """Images here for a printed class, to train and to be tested on by themselves."""
+
+    n: int
+    n_test: int
+
+
+def available(one: PrintedClass, known: Iterable[Source], counts: Mapping[str, Mapping[str, int]]) -> Available:
+    """How many images at or below a printed class are here; `counts` is by source and label."""
+    here = {key: source.name for source in reversed(list(known)) for key in (source.reader, source.name)}
+
+    def total(names: Iterable[str]) -> int:
+        labels = (counts.get(here.get(COLLECTION_OF[name], ""), {}) for name in names)
+        return sum(n for found in labels for label, n in found.items() if is_a(label, one.name))
+
+    return Available(total(one.sources), total(one.test_sources))
 
 
 def missing(experiment: Experiment, known: Iterable[Source]) -> tuple[str, ...]:

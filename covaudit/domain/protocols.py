@@ -192,6 +192,15 @@ def changed_fields(training: Training) -> tuple[str, ...]:
     )
 
 
+def how_trained(training: Training) -> str:
+    """A sentence: what the network started from, and how far the protocol was followed."""
+    start = "ImageNet" if training.pretrained == "imagenet" else "random"
+    changed = [name.replace("_", " ") for name in changed_fields(training) if name != "pretrained"]
+    but = f" but for: {', '.join(changed)}" if changed else ""
+    extent = f"at most {training.epochs} epochs at {training.image_size} px"
+    return f"From {start} weights, {extent}, as {training.protocol}{but}."
+
+
 def warnings(training: Training, n_sources: int) -> tuple[str, ...]:
     """What a person should know before running these fields, a sentence each."""
     found = []

@@ -12,7 +12,7 @@ from covaudit.domain.labels import is_a
 from covaudit.domain.mixture import Component
 from covaudit.domain.run import PRIORITIES, Run, RunState
 from covaudit.domain.source import Source
-from covaudit.errors import BadExperiment, BadState, CovauditError, UnknownName, clip
+from covaudit.errors import BadExperiment, BadState, CovauditError, NoWeights, UnknownName, clip
 from covaudit.jobs import autostart
 from covaudit.jobs.plan import plan
 from covaudit.store import Store, folds, runs, trash
@@ -243,7 +243,7 @@ def _check_network(store: Store, experiment: Experiment) -> None:
         try:
             require_weights(spec, store.settings.weights)
         except WeightsError as error:
-            raise BadExperiment(str(error)) from error
+            raise NoWeights(str(error)) from error
 
 
 def _check_label(component: Component, index: "pd.DataFrame") -> None:

@@ -6,8 +6,9 @@ import pytest
 import yaml
 from sqlalchemy import update
 
+from covaudit.domain.change import with_values
 from covaudit.domain.experiment import Experiment
-from covaudit.domain.presets import PRESETS
+from covaudit.domain.presets import PRESETS, cut_down
 from covaudit.domain.protocols import PROTOCOLS
 from covaudit.domain.run import RunState
 from covaudit.store import runs, schema
@@ -84,8 +85,30 @@ def test_a_preset_whose_sources_are_not_here_says_which(filled, open_page):
     assert any("cxri" in error.value for error in app.error) and app.button(key="start").disabled
     assert any("needs cxri, cidc" in option for option in box.options)
     assert any("sources get cxri" in warning.value.replace("\\", "") for warning in app.warning)
+    assert not [button for button in app.button if button.key == "cut_down"]
     printed = next(one.value for one in app.dataframe if "Printed" in one.value.columns)
     assert printed["Printed"].tolist() == [5856, 500] and printed["Here"].tolist() == [0, 0]
+
+
+def test_a_preset_is_cut_down_at_once(filled, open_page):
+    app = open_page("compose")
+    app.selectbox(key="compose_preset").select(PRESETS["demo-balanced"].name).run()
+    app.button(key="cut_down").click().run()
+    assert _shown(app) == cut_down(PRESETS["demo-balanced"])
+    assert any("300 images, 2 epochs." in one.value for one in app.markdown)  # 100 a class, 50 a line of the test
+
+
+def test_weights_that_cannot_be_had_are_one_click_from_random_ones(filled, open_page, monkeypatch):
+    monkeypatch.setattr("models.pretrained._is_reachable", lambda address: False)
+    monkeypatch.setattr("models.pretrained._in_cache", lambda backbone: None)
+    app = open_page("compose")
+    asked = with_values(_shown(app), ["network=resnet18", "training.pretrained=imagenet", "name=Mine"])
+    _by_label(app.text_area, "Paste YAML").input(asked.to_yaml()).run()
+    app.button(key="use_yaml").click().run()
+    assert app.button(key="start").disabled and any("are not present" in one.value for one in app.error)
+    app.button(key="random_weights").click().run()
+    assert not app.button(key="start").disabled
+    assert _shown(app).training.pretrained == "none" and _shown(app).name == "Mine; changed: pretrained"
 
 
 def test_another_task_keeps_what_it_can(filled, open_page):

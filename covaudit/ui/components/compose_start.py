@@ -1,10 +1,14 @@
 """Where a composed experiment comes from (preset, run, YAML) and where it goes (YAML, the queue)."""
 
+from collections import Counter
+
 import streamlit as st
 
+from covaudit.domain.change import with_values
 from covaudit.domain.experiment import Experiment
-from covaudit.errors import CovauditError
+from covaudit.errors import CovauditError, NoWeights
 from covaudit.jobs import submit, timing
+from covaudit.jobs.plan import plan
 from covaudit.store import Store, runs
 from covaudit.ui import draft, state
 from covaudit.ui.components.exports import download
@@ -34,6 +38,8 @@ def show_start(store: Store, now: Draft) -> None:
         submit.check(store, experiment)
     except CovauditError as error:
         show_error(error)
+        if isinstance(error, NoWeights):
+            _offer_random_weights(now)
         st.button("Start", type="primary", icon=":material/play_arrow:", disabled=True, key="start")
         return
     if not experiment.test:
@@ -47,16 +53,23 @@ def show_start(store: Store, now: Draft) -> None:
             st.switch_page("pages/jobs.py", query_params={state.RUN: submitted.run_id})
 
 
+def _offer_random_weights(now: Draft) -> None:
+    """One click in the place of weights that cannot be had; the name of the run then says so."""
+
+    def take() -> None:
+        changed = with_values(now.to_experiment(), ["training.pretrained=none"])
+        draft.change({"training": changed.training, "name": changed.name})
+
+    st.button("Start from random weights instead", icon=":material/casino:", key="random_weights", on_click=take)
+
+
 def cost_words(store: Store, experiment: Experiment) -> str:
     """What the run would take, from the last one of its network and image size on this machine."""
-    tables = state.index_tables(store)
-    trained, tested = (
-        sum(state.used_cells(mixture, experiment.task, tables).values())
-        for mixture in (experiment.train, experiment.test)
-    )
-    internal = round(trained * experiment.split.internal)
-    cost = timing.expected(store, experiment, trained + tested, tested + internal)
-    used = f"{count(trained + tested, 'image')}, {count(experiment.training.epochs * experiment.n_folds, 'epoch')}"
+    by_split = Counter[str]()
+    for (split, _), n in plan(store, experiment).counts.items():
+        by_split[split] += n
+    cost = timing.expected(store, experiment, by_split.total(), by_split["external"] + by_split["internal"])
+    used = f"{count(by_split.total(), 'image')}, {count(experiment.training.epochs * experiment.n_folds, 'epoch')}"
     if cost is None:
         return f"{used}. How long that takes is known once a run of this network and image size is done here."
     space = f"{max(1, round(cost.bytes / 1e6)):,} MB"

@@ -8,6 +8,7 @@ import streamlit as st
 
 from covaudit.domain.estimate import Confusion, Estimate
 from covaudit.domain.finding import AuditFinding
+from covaudit.domain.protocols import how_trained
 from covaudit.domain.run import Run
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.gap import gap_info, plot_gap
@@ -144,6 +145,7 @@ def show_used(store: Store, run: Run) -> None:
                 f"Each of {run.experiment.n_folds} folds divides the images anew: one that trains some networks is the "
                 "test of another, and is counted in each column where it was."
             )
+    st.text(literal(how_trained(run.experiment.training), 600))
     summary = results.summary(store, run.id)
     if run.experiment.acknowledged:
         words = f"Leakage was accepted in writing: {run.experiment.acknowledged}"
