@@ -10,6 +10,7 @@ from covaudit.audit import rules
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.experiment import Experiment
 from covaudit.domain.seeds import derive_seed
+from covaudit.explain.sanity import Cascade
 from covaudit.sources.roles import n_trained
 from covaudit.training.predict import name_answers
 
@@ -36,7 +37,8 @@ _EPSILON = 1e-6
 class Evidence(NamedTuple):
     """`samples` and `predictions` as in the run's Parquet files; `pixels` (N, S, S) grey levels and `regions` (N, S, S)
     bits of `domain.regions`, rows as in `samples`; `predict` asks the run's network, or the network of a
-    fold; `heatmaps` (T, s, s), rows as `heatmap_row` says, whose cells are `cell` pixels wide."""
+    fold; `heatmaps` (T, s, s), rows as `heatmap_row` says, whose cells are `cell` pixels wide; `cascade` is how they
+    change when the network forgets."""
 
     experiment: Experiment
     samples: pd.DataFrame
@@ -47,6 +49,7 @@ class Evidence(NamedTuple):
     predict: Predict
     heatmaps: NDArray[np.uint8] = _NO_MAPS
     cell: float = 1.0
+    cascade: Cascade | None = None
 
     def estimate(self, split: str, metric: str, baseline: str | None = None) -> Estimate | None:
         """The overall estimate of a metric, None where it was not computed or is undefined."""

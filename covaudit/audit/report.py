@@ -12,6 +12,7 @@ from covaudit.audit.checks import (
     generalisation,
     leakage,
     no_lung,
+    sanity,
     separability,
     subgroups,
 )
@@ -27,6 +28,7 @@ CHECKS: dict[str, Check] = {
     "no_lung": no_lung.check,
     "generalisation": generalisation.check,
     "separability": separability.check,
+    "sanity": sanity.check,
     "attribution": attribution.check,
     "leakage": leakage.check,
     "confounding": confounding.check,

@@ -49,6 +49,14 @@ MARKER_ENRICHMENT = 2.0
 OUTSIDE_ENRICHMENT = 1.1
 BUDGET_IMAGES = 120
 
+# Rank correlation of a heat map with those of the network with forgotten layers, the mean over a cascade from the head
+# down; the lower end of the interval is held to it. A method above it is blind to what the network learnt, and its maps
+# are no evidence. It lies between the two cases that Adebayo et al. (2018) tell apart: the input gradient, which they
+# let pass, has 0.5 to 0.6 on networks of ours, and guided backpropagation, which they do not, 0.7 and more.
+SANITY_LIKENESS = 0.6
+SANITY_IMAGES = 16
+SANITY_ENOUGH = 4
+
 # Within one true class, the AUROC of the score for the source: the lower end of the interval is held to it.
 SEPARABLE_WARNING = 0.70
 SEPARABLE_IMAGES = 20  # of each source

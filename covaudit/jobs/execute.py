@@ -20,6 +20,7 @@ from covaudit.jobs.gather import gather
 from covaudit.jobs.process import Reporter, carry_out
 from covaudit.jobs.provenance import initial_weights, provenance
 from covaudit.jobs.run_files import write_files, write_summary, write_tables
+from covaudit.jobs.sanity import forget
 from covaudit.metrics.baselines import answer_baselines, score_baselines
 from covaudit.store import artifacts, results, runs
 from covaudit.store.database import Store
@@ -73,6 +74,7 @@ def execute(store: Store, run_id: str, fold: int, attempt: int, device_name: str
             predict_logits(network, images, np.arange(len(images)), device), is_multi
         ),
         heatmaps=heatmaps, cell=described.cam_stride,
+        cascade=forget(network, described, experiment, predictions, pixels.pixels, device),
     )  # fmt: skip
     findings, cost = audit_run(evidence, runs.epochs(store, run_id), reporter)
 

@@ -13,12 +13,15 @@ import torch
 from numpy.typing import NDArray
 
 from covaudit.audit.evidence import Evidence
+from covaudit.domain.experiment import Experiment
 from covaudit.domain.run import GATHER
+from covaudit.explain.sanity import Cascade
 from covaudit.jobs import steps
 from covaudit.jobs.auditing import audit_run
 from covaudit.jobs.pooling import Part, pool, summarise
 from covaudit.jobs.process import Reporter
 from covaudit.jobs.run_files import write_arrays, write_tables
+from covaudit.jobs.sanity import forget
 from covaudit.metrics.baselines import score_baselines
 from covaudit.metrics.folds import gather_folds
 from covaudit.store import artifacts, results, runs
@@ -60,7 +63,8 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     reporter.stage("auditing")
     predict = partial(_predict, folders, task.is_multi_label)
     cell = float(json.loads((folders[0] / "network.json").read_text())["cam_stride"])
-    evidence = Evidence(experiment, samples, predictions, estimates, pixels, regions, predict, heatmaps, cell)
+    cascade = _forget(folders[0], experiment, predictions, pixels)
+    evidence = Evidence(experiment, samples, predictions, estimates, pixels, regions, predict, heatmaps, cell, cascade)
     findings, cost = audit_run(evidence, runs.epochs(store, run_id), reporter)
 
     reporter.stage("writing results")
@@ -109,6 +113,16 @@ def _read(folder: Path) -> Part:
     )
     summary = json.loads(artifacts.need(folder / "summary.json").read_text(encoding="utf-8"))
     return Part(samples, predictions, baselines, pixels, regions, heatmaps, summary)
+
+
+def _forget(
+    folder: Path, experiment: Experiment, predictions: pd.DataFrame, pixels: NDArray[np.uint8]
+) -> Cascade | None:
+    """Of the first fold's network, on images that it was tested on."""
+    device = torch.device("cpu")
+    network, described = load_network(folder, device)
+    own = predictions[(predictions["fold"] == 0).fillna(False).astype(bool)]
+    return forget(network, described, experiment, own, pixels, device)
 
 
 def _predict(

@@ -14,6 +14,7 @@ from covaudit.audit.checks import (
     counterfactuals,
     leakage,
     no_lung,
+    sanity,
     separability,
     subgroups,
 )
@@ -23,6 +24,7 @@ from covaudit.audit.report import audit
 from covaudit.audit.verdict import verdict
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import AuditFinding, Severity
+from covaudit.explain.sanity import Cascade
 from covaudit.metrics.baselines import LEAD
 from covaudit.metrics.family import exact_mcnemar
 
@@ -293,3 +295,42 @@ def test_leakage_is_looked_for_within_each_fold(plant: Plant) -> None:
     samples.loc[n - 1, ["source", "patient"]] = samples.loc[0, ["source", "patient"]]
     (found,) = leakage.check(evidence._replace(samples=samples))
     assert (found.severity, found.evidence["shared"]["the patient"]) == (Severity.WARNING, 2)
+
+
+METHODS = ("hires-cam", "grad-cam")
+
+
+def _with_cascade(evidence: Evidence, likeness: float, seed: int) -> Evidence:
+    """Both methods' maps are as like those of networks that forgot as `likeness` says, give or take 0.1."""
+    draws = np.random.default_rng(seed)
+    found = np.clip(draws.normal(likeness, 0.1, (2, 3, 16)), -1, 1)
+    return evidence._replace(cascade=Cascade(METHODS, found, np.arange(16).astype(str)))
+
+
+@seeds
+def test_heat_on_markers_counts_only_where_the_maps_depend_on_the_network(plant: Plant, seed: int) -> None:
+    evidence = plant("marker", seed, hot="markers")
+    seeing = _with_cascade(evidence, 0.1, seed)
+    assert [one.severity for one in sanity.check(seeing)] == [Severity.CLEAR]
+    assert Severity.WARNING in {one.severity for one in attribution.check(seeing)}
+    blind = _with_cascade(evidence, 0.9, seed)
+    (found,) = sanity.check(blind)
+    assert found.severity is Severity.WARNING and "hardly depends" in found.title
+    assert found.evidence["hires-cam"]["low"] > 0.6 and found.evidence["hires-cam"]["fails"]
+    (silent,) = attribution.check(blind)
+    assert isinstance(silent, NotTested) and "hardly change" in silent.reason
+    assert "attribution" not in str(verdict([found]).evidence)
+
+
+def test_a_run_without_a_cascade_is_judged_as_before(plant: Plant) -> None:
+    evidence = plant("marker", 0, hot="markers")
+    assert list(sanity.check(evidence)) == []
+    assert sanity.refusal(evidence) is None
+
+
+def test_too_few_maps_are_said_to_be_too_few(plant: Plant) -> None:
+    blind = _with_cascade(plant("marker", 0), 0.9, 0)
+    assert blind.cascade is not None
+    blind.cascade.likeness[:, :, 3:] = np.nan
+    (said,) = sanity.check(blind)
+    assert isinstance(said, NotTested) and said.reason.startswith("Only 3 of the images")

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from covaudit.audit import rules
+from covaudit.audit.checks import sanity
 from covaudit.audit.evidence import Evidence, NotTested, patients_of
 from covaudit.audit.words import interval, percent, too_few
 from covaudit.domain.finding import AuditFinding, Severity
@@ -46,6 +47,10 @@ class Share(NamedTuple):
 
 
 def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
+    why = sanity.refusal(evidence)
+    if why:
+        yield NotTested("attribution", why)
+        return
     tested = evidence.tested("internal")
     findings = {"on_markers": (_markers, "markers"), "outside_lungs": (_outside, "lungs")}
     for column, (finding, what) in findings.items():
