@@ -79,6 +79,7 @@ SAME_FILM = 0.985
 ENOUGH_IMAGES = 20
 
 # The verdict. Strong: at least one critical finding of a check that watched the network answer. Some: a warning of one
-# of these, or heat on markers. None: neither; then the largest effect that could have hidden is said.
+# of these, or heat on markers. None: neither; then the largest effect that could have hidden is said. A constant
+# predictor is not tested: nothing could change its answers.
 BEHAVIOUR = ("acquisition", "counterfactuals", "no_lung")
 SIGNS = (*BEHAVIOUR, "attribution", "separability")

@@ -10,7 +10,8 @@ from covaudit.domain.finding import VERDICT, AuditFinding, Severity
 def verdict(findings: Sequence[AuditFinding]) -> AuditFinding:
     """Strong: a check that watched the network answer is critical. Some: one of the signs warns. None: neither.
 
-    None is said only where such a check could run; otherwise the run was not tested for it.
+    None is said only where such a check could run and the network tells images apart; otherwise the run was not tested
+    for it.
     """
     strong = [one for one in findings if one.check in rules.BEHAVIOUR and one.severity is Severity.CRITICAL]
     signs = [one for one in findings if one.check in rules.SIGNS and one.severity is Severity.WARNING]
@@ -24,6 +25,11 @@ def verdict(findings: Sequence[AuditFinding]) -> AuditFinding:
         return _say(
             Severity.WARNING, "Signs that the network may use the source",
             " ".join(f"{one.title}." for one in signs) + " None of these is enough alone.", signs,
+        )  # fmt: skip
+    if any(one.check == "baselines" and one.evidence.get("constant_in") == "internal" for one in findings):
+        return _say(
+            Severity.NOTE, "Not tested whether the network uses the source",
+            "It gives nearly all images of the internal test one answer, which no change of a film could flip.", [],
         )  # fmt: skip
     if not watched:
         return _say(

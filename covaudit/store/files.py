@@ -54,8 +54,17 @@ def class_maps_file(view: int) -> str:
 
 
 def class_maps(store: Store, run: Run, view: int = 0) -> "Bytes | None":
-    """(M, methods, classes, h, w) uint8, memory-mapped, rows by `predictions.heatmap_row`; None for an older run."""
-    return _optional(folder(store, run) / class_maps_file(view))
+    """(M, methods, classes, h, w) uint8, rows by `predictions.heatmap_row`; None for an older run."""
+    home, name = folder(store, run), class_maps_file(view)
+    if run.experiment.n_folds == 1 or (home / name).exists():
+        return _optional(home / name)
+    folds = [_optional(home / f"fold-{fold}" / name) for fold in range(run.experiment.n_folds)]
+    known = [one for one in folds if one is not None]
+    if len(known) < len(folds):
+        return None
+    import numpy as np
+
+    return np.concatenate(known)  # in the order in which the folds' heat maps were pooled
 
 
 def film_of(store: Store, run: Run, row: Mapping[str, Any]) -> "tuple[Path, Bytes]":

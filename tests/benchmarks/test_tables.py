@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import loader, table, training
+from benchmarks import checks, loader, table, training
 from benchmarks.training import Setting
 
 
@@ -32,3 +32,12 @@ def test_the_three_loops_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     # Decoding a film of 1024 px costs far more than a step of so small a network on 32 px.
     assert against_plain > 1.2
     assert of_limit < 1.5
+
+
+@pytest.mark.slow
+def test_all_checks_together_cost_less_than_an_epoch() -> None:
+    """In processor time of the same process, so that a busy machine slows both. 288 images are trained."""
+    cost = checks.cost_of(checks.Setting("resnet18", 128, 16))
+    assert cost.trained == 288
+    assert cost.predicted < 2 * cost.trained  # a prediction costs about a third of a training step
+    assert sum(cost.checks.values()) < cost.epoch, cost

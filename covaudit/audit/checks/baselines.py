@@ -38,7 +38,12 @@ def _constant(evidence: Evidence, split: str) -> Iterator[AuditFinding]:
             detail=f"{counts.index[0]} is the answer for {int(counts.iloc[0])} of {len(tested)} images "
             f"({percent(counts.iloc[0] / len(tested))}, {interval(share.low, share.high)}). Its accuracy is that of "
             "the mix of classes and says nothing of the network.",
-            evidence={"answer": str(counts.index[0]), "n": len(tested), "value": float(counts.iloc[0] / len(tested))},
+            evidence={
+                "constant_in": split,
+                "answer": str(counts.index[0]),
+                "n": len(tested),
+                "value": float(counts.iloc[0] / len(tested)),
+            },
         )
 
 

@@ -98,7 +98,10 @@ def _method_words(store: Store, run: Run) -> str:
     method = HEAT_METHODS[run.experiment.explanation.method]
     cells = results.summary(store, run.id).get("heat_map", {}).get("cells")
     fineness = f" from a layer of {cells} × {cells} cells, smoothed to the image's size" if cells else ""
-    return f"{method} of the predicted class{fineness}: where the score changes, not why."
+    words = f"{method} of the predicted class{fineness}: where the score changes, not why."
+    if run.experiment.n_folds > 1:
+        words += " Of an image that the networks of all folds were tested on, the map is of the first fold's."
+    return words
 
 
 def _summary(rows: pd.DataFrame, first: int, shown: int) -> None:
