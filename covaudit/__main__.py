@@ -13,6 +13,7 @@ from covaudit.commands import (
     keep,
     lungs,
     machine,
+    markers,
     networks,
     papers,
     predict,
@@ -60,6 +61,7 @@ app.command("restore")(keep.restore)
 app.command("export")(keep.export)
 app.command("import")(keep.import_run)
 app.add_typer(lungs.app, name="lungs")
+app.add_typer(markers.app, name="markers")
 app.command("worker")(machine.worker)
 app.command("workers")(machine.list_workers)
 app.command("doctor")(machine.doctor)

@@ -1,7 +1,8 @@
 """Where the lungs are, for films whose source does not say: a small U-Net that also says "not found".
 
 Lungs are outlined as annotators do it, with what lies behind the heart. How the network was trained, and its Dice on
-patients kept out, is in `models/weights/lung_unet.json`; `python -m covaudit lungs` does both again.
+patients kept out, is in `models/weights/lung_unet.json`; `python -m covaudit lungs` does both again. Where the weights
+of torchxrayvision's PSPNet are at hand the outlines are PSPNet's; the U-Net still says whether there is such a film.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 import models
+from covaudit.explain.pspnet import load_pspnet, score_pspnet, weights_at_hand
 from covaudit.training.loaders import MEAN, SPREAD
 from models.lung_unet import SIZE, LungUNet
 
@@ -44,14 +46,22 @@ def find_lungs(
     device: torch.device | None = None,
     batch_size: int = 32,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    weights: Path | None = None,
 ) -> Lungs:
-    """The lungs of grey films (N, H, W), each stretched to a square or not, at the films' own size."""
-    network = load_lung_unet(device or torch.device("cpu"))
+    """The lungs of grey films (N, H, W), each stretched to a square or not, at the films' own size.
+
+    By the network that `finder` names, or, where `weights` are given, by the U-Net with those.
+    """
+    device = device or torch.device("cpu")
+    network = load_lung_unet(device, weights or WEIGHTS)
+    folder = weights_at_hand() if weights is None else None
     masks = np.zeros(pixels.shape, dtype=np.bool_)
     confidence = np.zeros(len(pixels), np.float32)
     for start in range(0, len(pixels), batch_size):
         stop = min(start + batch_size, len(pixels))
         lung, film = score_lungs(network, prepare(pixels[start:stop]))
+        if folder is not None:
+            lung = score_pspnet(load_pspnet(folder, device), pixels[start:stop])
         for place, probability in enumerate(lung, start):
             confidence[place] = film[place - start] * certainty(probability)
             masks[place] = to_mask(probability, pixels.shape[1:])
@@ -62,6 +72,11 @@ def find_lungs(
     return Lungs(masks, confidence, found)
 
 
+def finder() -> str:
+    """Who outlines the lungs that a source does not give, in words."""
+    return "CovAudit's U-Net" if weights_at_hand() is None else "torchxrayvision's PSPNet"
+
+
 def lungs_of(film: Bytes) -> NDArray[np.bool_] | None:
     """The lungs of one film (H, W), None where they are not found."""
     found = find_lungs(film[None])
@@ -69,10 +84,10 @@ def lungs_of(film: Bytes) -> NDArray[np.bool_] | None:
 
 
 @lru_cache(maxsize=2)
-def load_lung_unet(device: torch.device) -> LungUNet:
-    """The network as shipped, in evaluation mode."""
+def load_lung_unet(device: torch.device, weights: Path = WEIGHTS) -> LungUNet:
+    """The network as shipped or as just trained, in evaluation mode."""
     network = LungUNet()
-    network.load_state_dict({name: tensor.float() for name, tensor in load_file(WEIGHTS).items()})
+    network.load_state_dict({name: tensor.float() for name, tensor in load_file(weights).items()})
     network.to(memory_format=torch.channels_last)
     return network.to(device).eval()
 

@@ -1,6 +1,6 @@
 """How good the lung network is on what it was not trained on: Dice on patients kept out, and what it refuses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,30 +8,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from covaudit.explain.lung_examples import Example, annotated, is_held_out, made_up, oddities, unmarked
-from covaudit.explain.lungs import find_lungs
+from covaudit.explain.lungs import Lungs
 
 _RESAMPLES = 2000
 _SIDE = 224
+Finder = Callable[[NDArray[np.uint8]], Lungs]
+
 # Another seed than the training's: other noise, other shapes, other patients.
 _SEED = 1
 
 
-def measure(root: Path) -> dict[str, Any]:
+def measure(root: Path, find: Finder) -> dict[str, Any]:
     """Mean Dice of the held-out films of `root/cidc` with its patient-bootstrap interval, a film not found
     counting 0; shares of films found and of things that are no film refused."""
     films = [example for example in annotated(root / "cidc", _SIDE) if is_held_out(example.patient)]
-    found = find_lungs(np.stack([film.pixels for film in films]))
+    found = find(np.stack([film.pixels for film in films]))
     scores = np.array([dice(mask, film.mask) for mask, film in zip(found.masks, films, strict=True)])
     low, high = _interval(scores, [film.patient for film in films])
     others = unmarked(root, held_out=True)
     phantoms = made_up(60, _SEED)
-    masks = find_lungs(np.stack([film.pixels for film in phantoms])).masks
+    masks = find(np.stack([film.pixels for film in phantoms])).masks
     return {
         "dice": {"mean": float(scores.mean()), "low": low, "high": high, "median": float(np.median(scores)),
                  "lowest": float(scores.min()), "images": len(films), "patients": len({f.patient for f in films})},
-        "found": {"annotated films": _share(found.found), "films of other collections": _found(others, True),
+        "found": {"annotated films": _share(found.found), "films of other collections": _found(find, others, True),
                   "phantoms": float(np.mean(masks.any(axis=(1, 2))))},
-        "refused": {"CT slices": 1 - _found(others, False), "noise, shapes, letters": 1 - _found(oddities(200, _SEED))},
+        "refused": {"CT slices": 1 - _found(find, others, False),
+                    "noise, shapes, letters": 1 - _found(find, oddities(200, _SEED), False)},
         "phantom_dice": float(np.mean([dice(m, f.mask) for m, f in zip(masks, phantoms, strict=True)])),
     }  # fmt: skip
 
@@ -51,9 +54,9 @@ def _interval(scores: NDArray[np.float64], patients: Sequence[str]) -> tuple[flo
     return float(low), float(high)
 
 
-def _found(examples: Sequence[Example], are_films: bool = False) -> float:
+def _found(find: Finder, examples: Sequence[Example], are_films: bool) -> float:
     chosen = [example.pixels for example in examples if example.is_film is are_films]
-    return _share(find_lungs(np.stack(chosen)).found) if chosen else float("nan")
+    return _share(find(np.stack(chosen)).found) if chosen else float("nan")
 
 
 def _share(found: NDArray[np.bool_]) -> float:

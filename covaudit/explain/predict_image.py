@@ -14,7 +14,7 @@ from torch import nn
 
 from covaudit.errors import BadImage
 from covaudit.explain.heatmaps import choose_maps, explain_classes
-from covaudit.explain.lungs import Lungs, find_lungs, lungs_of
+from covaudit.explain.lungs import Lungs, find_lungs, finder, lungs_of
 from covaudit.explain.manipulate import blank, erase
 from covaudit.explain.markers import marker_mask
 from covaudit.explain.regions import share_in
@@ -174,6 +174,7 @@ def _panel(
         source_p=alike.p,
         neighbours=alike.neighbours,
         cautions=cautions(is_found, alike.is_far, contradictions(folder, found, _changed(folder))),
+        lungs_by=finder(),
     )
 
 

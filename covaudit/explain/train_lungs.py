@@ -30,7 +30,7 @@ class Phase(NamedTuple):
     batch: tuple[int, int, int, int]
 
 
-PHASES = (Phase(900, 4e-3, (12, 5, 4, 6)), Phase(350, 2e-3, (20, 1, 3, 4)))
+PHASES = (Phase(700, 4e-3, (12, 4, 2, 4)), Phase(300, 2e-3, (18, 1, 2, 3)))
 """First lungs of every kind, then how annotators outline them."""
 
 
@@ -106,8 +106,8 @@ def weights_of(network: LungUNet) -> bytes:
     return save({name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()})
 
 
-def describe(root: Path, seed: int, weights: bytes) -> dict[str, Any]:
-    """What the network is, and what it was trained on."""
+def describe(root: Path, seed: int, weights: bytes, seconds: float) -> dict[str, Any]:
+    """What the network is, what it was trained on, and in how many seconds of processor time."""
     films = annotated(root / "cidc")
     trained = [film for film in films if not is_held_out(film.patient)]
     return {
@@ -115,9 +115,11 @@ def describe(root: Path, seed: int, weights: bytes) -> dict[str, Any]:
         "sha256": hashlib.sha256(weights).hexdigest(),
         "command": "python -m covaudit lungs train FOLDER OUT",
         "seed": seed,
+        "processor_s": round(seconds),
         "phases": [phase._asdict() for phase in PHASES],
         "annotated films": {
-            "source": "Cohen et al., covid-chestxray-dataset, with lung masks of V7 Labs",
+            "source": "Cohen et al., covid-chestxray-dataset, with lung masks of V7 Labs: films that still are as the "
+            "annotators saw them (covaudit/sources/readers/cidc_masks.py)",
             "trained": len(trained),
             "trained patients": len({film.patient for film in trained}),
             "held out": len(films) - len(trained),

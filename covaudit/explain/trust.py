@@ -42,7 +42,8 @@ class Neighbour(NamedTuple):
 class Trust(NamedTuple):
     """`lungs` (S, S) as found, empty where not; the share of the heat outside of them; `without_lungs` and
     `without_markers` are probabilities (K,), None where there is nothing to take away; `source` is what the image looks
-    like with its probability, empty where the training had one source; `cautions` are plain sentences."""
+    like with its probability, empty where the training had one source; `cautions` are plain sentences; `lungs_by` names
+    what found the lungs."""
 
     lungs: NDArray[np.bool_]
     outside_lungs: float
@@ -52,6 +53,7 @@ class Trust(NamedTuple):
     source_p: float
     neighbours: tuple[Neighbour, ...]
     cautions: tuple[str, ...]
+    lungs_by: str
 
 
 class _Known(NamedTuple):

@@ -10,6 +10,7 @@ from torch import nn
 
 from covaudit import INTENDED_USE
 from covaudit.domain.experiment import Experiment
+from covaudit.explain.lungs import finder
 from covaudit.jobs.environment import environment
 from covaudit.training.network_file import NetworkFile
 from covaudit.training.pace import pace_of
@@ -46,6 +47,7 @@ def provenance(
         "initialisation": "ImageNet" if experiment.training.pretrained == "imagenet" else "random",
         "parameters": sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad),
         "heat_map": {"method": described.cam_method, "layer": described.cam_layer, "cells": described.cam_cells},
+        "lungs_found_by": finder(),
         "number_format": pace_of(network, device).name,
         "seed": experiment.seed,
         **environment(device),

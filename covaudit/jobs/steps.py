@@ -17,7 +17,7 @@ from covaudit.domain.task import Task
 from covaudit.errors import JobFailed
 from covaudit.explain.heatmaps import ClassMaps, choose_maps, describe_network, explain_classes
 from covaudit.explain.known_regions import find_regions
-from covaudit.explain.lungs import lungs_of
+from covaudit.explain.lungs import finder, lungs_of
 from covaudit.explain.regions import Shares, measure_shares
 from covaudit.faults import reach
 from covaudit.jobs.checkpoints import Own, require_space
@@ -124,7 +124,7 @@ def find_lungs_and_markers(
     found = find_regions(pixels.pixels, pixels.regions, rows, device, reporter.stage("finding lungs"))
     if found.asked:
         reporter.log(
-            f"lungs found in {found.lungs} and markers in {found.markers} of {found.asked} test images "
+            f"lungs found in {found.lungs} and markers in {found.markers} of {found.asked} test images, by {finder()} "
             f"({time.monotonic() - begun:.1f} s)"
         )
     return pixels._replace(regions=found.regions)

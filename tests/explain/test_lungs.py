@@ -1,18 +1,25 @@
 """The lung network as shipped, the marker detector, and the regions made from both."""
 
 import json
+import sys
+from functools import partial
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_sample_images
 
 from covaudit.domain.regions import LUNG, LUNGS_FOUND, LUNGS_KNOWN, MARKER, MARKERS_KNOWN
 from covaudit.explain.known_regions import find_regions
 from covaudit.explain.lung_examples import is_held_out, made_up, oddities
-from covaudit.explain.lungs import RECORD, WEIGHTS, certainty, find_lungs, to_mask
+from covaudit.explain.lungs import RECORD, WEIGHTS, certainty, find_lungs, finder, to_mask
 from covaudit.explain.markers import find_markers
 from covaudit.explain.measure_lungs import dice, measure
+from covaudit.explain.pspnet import WEIGHTS_NAME, load_pspnet, score_pspnet, weights_at_hand
 from covaudit.explain.regions import REGIONS, partition
 from covaudit.sources import phantom
 from covaudit.sources.phantom.anatomy import whole_lungs
@@ -54,10 +61,50 @@ def test_the_weights_are_those_of_the_record_and_small() -> None:
 @pytest.mark.skipif(not (REAL / "cidc" / "lung_masks").is_dir(), reason="the real sources are not here")
 def test_the_record_says_what_is_measured() -> None:
     record = json.loads(RECORD.read_text())["measured"]
-    found = measure(REAL)
+    found = measure(REAL, partial(find_lungs, weights=WEIGHTS))
     assert found["dice"]["mean"] == pytest.approx(record["dice"]["mean"], abs=0.005)
     assert found["dice"]["images"] == record["dice"]["images"]
     assert found["refused"]["CT slices"] >= 0.95
+    assert found["phantom_dice"] == pytest.approx(record["phantom_dice"], abs=0.005)
+
+
+class _LeftIsBright(torch.nn.Module):
+    """In PSPNet's place: the left lung is what is brighter than the middle of -1024 to 1024; no other target."""
+
+    targets = ("Heart", "Left Lung", "Right Lung")
+
+    def __init__(self, cache_dir: str) -> None:
+        super().__init__()
+        self.gain = torch.nn.Parameter(torch.load(Path(cache_dir) / WEIGHTS_NAME, weights_only=True)["gain"])
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        nothing = torch.full_like(images, -1e4)
+        return torch.cat([-nothing, self.gain * images, nothing], dim=1)
+
+
+def test_pspnet_outlines_the_lungs_where_its_weights_are_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The U-Net's word on whether there is a film stays: of a film, half white, the white half; of noise, nothing."""
+    film, noise = made_up(1, seed=7)[0].pixels, oddities(40, seed=7)[0].pixels
+    assert finder() == "CovAudit's U-Net" and weights_at_hand() is None
+    torch.save({"gain": torch.tensor(1.0)}, tmp_path / WEIGHTS_NAME)
+    monkeypatch.setenv("COVAUDIT_WEIGHTS", str(tmp_path))
+    assert weights_at_hand() is None or find_spec("torchxrayvision")
+    module = ModuleType("torchxrayvision.baseline_models.chestx_det")
+    module.PSPNet = _LeftIsBright  # type: ignore[attr-defined]
+    package = ModuleType("torchxrayvision")
+    package.__spec__ = ModuleSpec("torchxrayvision", None)
+    for name, fake in (("torchxrayvision", package), ("torchxrayvision.baseline_models.chestx_det", module)):
+        monkeypatch.setitem(sys.modules, name, fake)
+    monkeypatch.setitem(sys.modules, "torchxrayvision.baseline_models", ModuleType("torchxrayvision.baseline_models"))
+    assert finder() == "torchxrayvision's PSPNet"
+    white = score_pspnet(load_pspnet(tmp_path, torch.device("cpu")), np.stack([np.full((40, 30), 200, np.uint8)] * 5))
+    assert white.shape == (5, 512, 512) and white.min() > 0.99
+    found = find_lungs(np.stack([film, noise]))
+    assert found.found.tolist() == [True, False]
+    assert dice(found.masks[0], film > 127) > 0.8
+    assert dice(find_lungs(film[None], weights=WEIGHTS).masks[0], found.masks[0]) < 0.5
 
 
 def test_a_patient_never_changes_sides() -> None:

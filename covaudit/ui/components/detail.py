@@ -16,6 +16,7 @@ from covaudit.ui.components.images import (
     Choice,
     alt_of,
     chosen_overlay_of,
+    lungs_words,
     original_of,
     overlay_of,
     show_colour_bar,
@@ -40,7 +41,7 @@ def show_detail(store: Store, run: Run, table: pd.DataFrame, chosen: pd.DataFram
         st.image(
             original_of(store, run, row, lungs), width="stretch", output_format="PNG", alt=alt_of(row, "Radiograph")
         )
-        st.text("As the network saw it")
+        st.text(f"As the network saw it; {lungs_words(store, run, row)}" if lungs else "As the network saw it")
     with right:
         _show_map(store, run, row, choice, alpha, lungs)
     show_colour_bar()
@@ -77,7 +78,7 @@ def _show_controls(row: "pd.Series[Any]") -> tuple[float, bool]:
         key="lungs",
         bind="query-params",
         disabled=bool(pd.isna(row["outside_lungs"])),
-        help="Where the source, or a segmentation, says where the lungs are.",
+        help="Where the source, or a network that finds lungs, says where they are.",
     )
     return percent / 100, bool(lungs)
 

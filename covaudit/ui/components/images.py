@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from covaudit.domain.regions import LUNG
+from covaudit.domain.regions import LUNG, LUNGS_FOUND, LUNGS_KNOWN
 from covaudit.domain.run import Run
 from covaudit.explain.grid import Grid, to_bytes
 from covaudit.explain.grid import place as grid_place
@@ -91,6 +91,16 @@ def _lungs(shown: results.Shown) -> "np.ndarray[Any, np.dtype[np.bool_]] | None"
         return None
     mask = (np.asarray(shown.regions) & LUNG) > 0
     return mask if mask.any() else None
+
+
+def lungs_words(store: Store, run: Run, row: "pd.Series[Any]") -> str:
+    """Whose outline of the lungs an image has: its source's, or that of the network that found them."""
+    regions = _shown(store, run, _place(row)).regions
+    if regions is None or not regions[0, 0] & LUNGS_KNOWN:
+        return "lungs not known"
+    if not regions[0, 0] & LUNGS_FOUND:
+        return "lungs as the source gives them"
+    return f"lungs as {results.summary(store, run.id).get('lungs_found_by', 'a segmentation')} found them"
 
 
 def alt_of(row: "pd.Series[Any]", what: str) -> str:

@@ -27,7 +27,8 @@ def show_trust(store: Store, run: Run, answer: "ImagePrediction") -> None:
     trust = answer.trust
     st.markdown("**What the answer rests on**")
     if not isnan(trust.outside_lungs):
-        st.text(f"{share(trust.outside_lungs)} of the heat lies outside the lungs (outlined; found by a segmentation).")
+        outside = share(trust.outside_lungs)
+        st.text(f"{outside} of the heat lies outside the lungs (outlined; found by {trust.lungs_by}).")
     _show_change(answer, trust.without_lungs, "With the lungs blanked", "no lungs were found to blank")
     _show_change(answer, trust.without_markers, "With markers and text erased", "no marker was found to erase")
     if trust.source:
