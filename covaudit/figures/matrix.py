@@ -1,10 +1,15 @@
 """A grid of cells coloured by share, without the text in them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 
+from covaudit.figures.label_sets import Names
+from covaudit.figures.layout import SIDE, finish
 from covaudit.figures.palette import MATRIX
+
+_CELL = 84
 
 
 def draw_cells(shares: Sequence[Sequence[float | None]], hover: Sequence[Sequence[str]]) -> go.Figure:
@@ -25,3 +30,19 @@ def draw_cells(shares: Sequence[Sequence[float | None]], hover: Sequence[Sequenc
             hoverongaps=False,
         )
     )
+
+
+def name_axes(figure: go.Figure, rows: Sequence[str], columns: Names) -> None:
+    """Truth down, prediction across, in square cells; `rows` and the ticks of `columns` are literal text."""
+    key = f"<br><span style='font-size:11px'>{columns.key}</span>" if columns.key else ""
+    finish(figure, height=110 + (20 if key else 0) + min(_CELL * len(rows), 640), top=SIDE, bottom=84 if key else 64)
+    figure.update_xaxes(title_text=f"Prediction{key}", constrain="domain", tickangle=0, **_ticks(columns.ticks))
+    figure.update_yaxes(
+        title_text="Truth (rows)", autorange="reversed", scaleanchor="x", constrain="domain", tickangle=-90,
+        **_ticks(rows),
+    )  # fmt: skip
+
+
+def _ticks(names: Sequence[str]) -> dict[str, Any]:
+    values = list(range(len(names)))
+    return {"tickmode": "array", "tickvals": values, "ticktext": list(names), "showgrid": False, "ticks": ""}

@@ -36,12 +36,8 @@ def limits(experiment: Experiment, estimates: Sequence[Estimate], summary: Mappi
         yield f"Classes of fewer than {TOO_FEW} test images, too few to judge by: {', '.join(few)}."
     if experiment.acknowledged:
         yield f"Patients or images are on both sides of the split. Accepted in writing: {experiment.acknowledged}"
-    yield from _of_folds(experiment)
-    if experiment.n_folds == 1:
-        yield (
-            "One split and one seed: the intervals say how other test images could change the numbers, not how "
-            "training anew could."
-        )
+    how = "One split and one seed" if experiment.n_folds == 1 else f"The numbers pool {experiment.n_folds} networks"
+    yield f"{how}: the intervals say how other test images could change them, not how training anew could."
     yield "Labels are taken as the sources give them; the reference standard differs from source to source."
     yield (
         "The checks see what they look for. Where one is clear, an effect smaller than it could have seen, or of "
@@ -60,25 +56,21 @@ def _of_tests(experiment: Experiment, estimates: Sequence[Estimate]) -> Iterator
         yield "There is no internal test: the gap cannot be told."
 
 
-def _of_folds(experiment: Experiment) -> Iterator[str]:
-    if experiment.n_folds > 1:
-        yield " ".join(fold_words(experiment))
-
-
 def fold_words(experiment: Experiment) -> list[str]:
     """How the numbers of a run with folds came about, sentence by sentence; none for a run with one fold."""
     k = experiment.n_folds
     if k == 1:
         return []
+    external = f", as the external test by all {k}," if experiment.test else ""
     words = [
-        f"{k} networks were trained, one a fold.",
-        "Each image of the internal test is answered by the network that did not learn it.",
+        f"{k} networks were trained, one a fold, and each image is answered by a network that did not learn it.",
+        f"What is answered by several networks{external} has the mean of their probabilities, and the heat map of the "
+        "first fold's network.",
+        "Each fold divides the images anew: an image that trains some networks is the test of another, and is counted "
+        "in each column where it was.",
+        "A fold's baselines learnt from the images that its network learnt from; the lead over them is measured on all "
+        "folds together, for the images of one are too few.",
     ]
-    if experiment.test:
-        words.append(
-            f"On the external test, which all {k} answer, the probabilities are the mean of the {k} networks, and the "
-            "heat maps are those of the first fold's network."
-        )
     if experiment.split.method == "leave-one-source-out":
-        words.append("Each fold's external test is the source that it was not trained on.")
+        words.insert(1, "Each fold's external test is the source that it was not trained on.")
     return words

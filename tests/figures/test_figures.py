@@ -3,6 +3,7 @@
 import json
 from itertools import pairwise
 from math import isnan, nan
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,9 @@ from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.forest import forest_info, plot_forest, point_height
 from covaudit.figures.gap import gap_info, plot_gap
 from covaudit.figures.history import history_info, plot_history
+from covaudit.figures.label_sets import axis_names
 from covaudit.figures.layout import for_theme
+from covaudit.figures.matrix_difference import plot_matrix_difference
 from covaudit.figures.palette import SERIES, symbol, text_on
 from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.source_grid import plot_source_grid, source_grid_info
@@ -115,6 +118,7 @@ def test_history_on_a_logarithmic_axis():
 
 def test_confusion_shares_are_of_the_row():
     info = confusion_info(Confusion(split="internal", classes=("A", "B"), counts=((3, 1), (0, 0))))
+    assert info.rows == ("A", "B")
     assert info.shares[0] == (0.75, 0.25) and info.n == 4
     assert all(isnan(value) for value in info.shares[1])
     figure = plot_confusion(info)
@@ -264,3 +268,35 @@ def test_roc_shows_the_estimated_area(estimate):
 )
 def test_an_empty_figure_says_so(figure, words):
     assert words in figure.layout.annotations[0].text
+
+
+SETS = ("COVID+Pneumonia+Virus", "Normal", "Pneumonia+Virus", "Pneumonia")
+
+
+def test_label_sets_are_named_by_the_fewest_letters():
+    names = axis_names(SETS)
+    assert names.ticks == ("C+P+V", "N", "P+V", "P") and names.key == "C COVID, N Normal, P Pneumonia, V Virus"
+    assert axis_names(["Virus+Vira", "Viral"]).ticks == ("Viru+Vira", "Viral")
+    assert axis_names(["NCV", "CVP"]) == (("NCV", "CVP"), "")
+    assert axis_names(["<b>+x", "y"]).ticks == ("&lt;+x", "y")
+
+
+def test_rows_are_the_label_sets_that_some_image_has():
+    counts = ((0, 3, 1, 0), (0, 4, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0))
+    info = confusion_info(Confusion(split="external", classes=SETS, counts=counts))
+    assert info.rows == SETS[:2] and info.counts == counts[:2] and info.shares[0] == (0, 0.75, 0.25, 0)
+    figure = plot_confusion(info)
+    assert figure.layout.yaxis.ticktext == ("C+P+V", "N") and figure.layout.xaxis.ticktext == ("C+P+V", "N", "P+V", "P")
+    assert len(figure.layout.annotations) == 8
+
+
+def test_of_label_sets_the_difference_shows_those_that_moved():
+    info = SimpleNamespace(
+        classes=SETS,
+        counts=((0, -3, 3, 0), (0, 0, 0, 0), (0, 0, 0, 0), (0, 0, 0, 0)),
+        p_values=((1.0, 0.2, 0.2, 1.0), *[(1.0, 1.0, 1.0, 1.0)] * 3),
+    )
+    figure = plot_matrix_difference(info)
+    assert figure.layout.yaxis.ticktext == ("C+P+V",) and figure.layout.xaxis.ticktext == ("N", "P+V")
+    assert [tuple(row) for row in figure.data[0].z] == [(-3, 3)]
+    assert [note.text.split("</b>")[0] for note in figure.layout.annotations] == ["<b>−3", "<b>+3"]

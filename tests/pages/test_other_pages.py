@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from covaudit.domain.estimate import Estimate
 from covaudit.domain.presets import PRESETS
 from covaudit.domain.source import Source
 from covaudit.jobs import scans
 from covaudit.reports import tables
 from covaudit.store import results, runs, sources
 from covaudit.ui import prediction
+from covaudit.ui.components.comparison import metrics_of, shared_images
 from covaudit.ui.components.story import example_image
 from covaudit.ui.text import score
 
@@ -211,6 +213,23 @@ def test_runs_without_a_shared_image_are_refused_with_a_sentence(filled, open_pa
     said = [info.value for info in app.info]
     assert any("share no test image" in words for words in said)
     assert any("No image was tested in all of these runs" in words for words in said)
+
+
+def test_compare_offers_what_the_runs_have():
+    single = [Estimate(split="internal", metric=name, value=0.5) for name in ("accuracy", "balanced_accuracy", "mcc")]
+    labels = [Estimate(split="internal", metric=name, value=0.5) for name in ("hamming_loss", "exact_match")]
+    assert metrics_of([single]) == ["balanced_accuracy", "accuracy", "mcc"]
+    assert metrics_of([single, labels]) == ["balanced_accuracy", "exact_match", "hamming_loss", "accuracy", "mcc"]
+
+
+def test_images_of_label_sets_are_set_side_by_side():
+    def table(p_normal: float, p_virus: float, predicted: str) -> pd.DataFrame:
+        row = {"source": "s", "image_id": "1", "class_name": "Virus", "predicted": predicted, "heatmap_row": 0}
+        return pd.DataFrame([row | {"t_Normal": 0, "t_Virus": 1, "p_Normal": p_normal, "p_Virus": p_virus}])
+
+    found = shared_images([table(0.1, 0.9, "Virus"), table(0.8, 0.9, "Normal+Virus")])
+    # What is said rightly of the two labels: (0.9 + 0.9) / 2 and (0.2 + 0.9) / 2.
+    assert found["spread"].iloc[0] == pytest.approx(0.35) and found["n_wrong"].iloc[0] == 1
 
 
 # -- All --------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from covaudit.figures.forest import Point, Row, with_axis
 from covaudit.reports.folds import fold_table
 from covaudit.reports.forest import WIDTH, draw_forest
 from covaudit.reports.html import render
-from covaudit.reports.limits import limits
+from covaudit.reports.limits import fold_words, limits
 from covaudit.store import results, runs
 
 SINGLE = PRESETS["demo-single"]
@@ -127,8 +127,9 @@ def test_folds_stand_beside_their_mean():
         "Internal test", "Accuracy", "0.80 [0.55, 1.00]", "0.10", "0.70 [0.60, 1.00]", "0.80 [0.70, 1.00]",
         "0.90 [0.80, 1.00]",
     )  # fmt: skip
-    said = " ".join(limits(experiment, folds, {}))
-    assert "mean of the 3 networks" in said and "first fold's network" in said and "One split" not in said
+    said = " ".join(fold_words(experiment))
+    assert "by all 3, has the mean of their probabilities" in said and "first fold's network" in said
+    assert "pool 3 networks" in " ".join(limits(experiment, folds, {})) and not fold_words(SINGLE)
 
 
 def test_the_limits_follow_from_what_was_done():

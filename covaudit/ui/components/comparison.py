@@ -2,28 +2,25 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from covaudit.domain.compare import differences
+from covaudit.domain.estimate import Estimate
 from covaudit.domain.run import Run
 from covaudit.figures.compare import compare_info, plot_compare
 from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.text import METRICS, SPLITS
-from covaudit.reports.tables import HEADLINE, find
+from covaudit.reports.tables import HEADLINE, OVERALL, find
 from covaudit.store import Store, results
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, original_of, overlay_of
 from covaudit.ui.text import count, interval, literal, md_escape, share
 
-if TYPE_CHECKING:
-    pass
-
 TESTS = ("internal", "external")
-_METRICS = ("balanced_accuracy", "accuracy", "macro_f1", "auroc")
 _ROWS = 4
 _IMAGE = ["source", "image_id"]
 
@@ -48,10 +45,19 @@ def show_differences(chosen: Sequence[Run]) -> None:
     st.dataframe(frame, hide_index=True, alt="Fields in which the experiments differ")
 
 
+def metrics_of(found: Sequence[Sequence[Estimate]]) -> list[str]:
+    """The overall metrics that some of the runs have, `HEADLINE` first: exact match, Hamming loss and contradictions of
+    multi-label runs, accuracy and its kin of the others."""
+    there = {one.metric for estimates in found for one in estimates if one.is_overall}
+    return [HEADLINE, *(name for name in OVERALL if name in there and name != HEADLINE)]
+
+
 def show_metrics(store: Store, chosen: Sequence[Run]) -> None:
     st.subheader("Metrics", anchor=False)
     names, found = names_of(chosen), [results.estimates(store, run.id) for run in chosen]
-    metric = choose("Metric", {name: METRICS[name] for name in _METRICS}, "metric", HEADLINE)
+    metric = st.selectbox(
+        "Metric", metrics_of(found), format_func=METRICS.__getitem__, key="metric", bind="query-params"
+    )
     figure = plot_compare(compare_info(dict(zip(names, found, strict=True)), (metric,)))
     show_chart(figure, key="compare", alt=f"{METRICS[metric]} of each run on each test, with 95 % intervals")
     rows = [
@@ -79,17 +85,27 @@ def show_confusions(store: Store, chosen: Sequence[Run]) -> None:
 def shared_images(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Images with a heat map in every table, those first on which the runs differ most.
 
-    Index (source, image_id); columns `spread` (of the probability of the true class) and `n_wrong`.
+    Index (source, image_id); columns `spread` (of the probability of the truth) and `n_wrong`.
     """
     columns = []
     for table in tables:
         rows = table[table["heatmap_row"] >= 0].drop_duplicates(_IMAGE).set_index(_IMAGE)
-        truth = [row[f"p_{row['class_name']}"] for row in rows.to_dict("records")]
+        truth = _p_of_truth(rows)
         columns.append(pd.DataFrame({"p": truth, "wrong": rows["predicted"] != rows["class_name"]}, index=rows.index))
     shared = pd.concat(columns, axis=1, join="inner", keys=range(len(columns)))
     p, wrong = shared.xs("p", axis=1, level=1), shared.xs("wrong", axis=1, level=1)
     found = pd.DataFrame({"spread": p.max(axis=1) - p.min(axis=1), "n_wrong": wrong.sum(axis=1)})
     return found.sort_values("spread", ascending=False, kind="stable")
+
+
+def _p_of_truth(rows: pd.DataFrame) -> list[float]:
+    """The probability of the true class of each row; of a multi-label run, the mean over the labels of what is said of
+    each rightly: its probability where it is there, the rest of 1 where it is not."""
+    labels = [name.removeprefix("t_") for name in rows if str(name).startswith("t_")]
+    if labels:
+        p, is_there = (rows[[prefix + name for name in labels]].to_numpy(float) for prefix in ("p_", "t_"))
+        return [float(value) for value in (p * is_there + (1 - p) * (1 - is_there)).mean(axis=1)]
+    return [float(row[f"p_{row['class_name']}"]) for row in rows.to_dict("records")]
 
 
 def show_same_images(store: Store, chosen: Sequence[Run]) -> None:
@@ -115,7 +131,7 @@ def _show_row(store: Store, chosen: Sequence[Run], rows: "Sequence[pd.Series[Any
     with st.container(border=True):
         st.text(
             f"{literal(rows[0]['image_id'])} · {literal(rows[0]['source'])} · "
-            f"truth {literal(rows[0]['class_name'], 20)}"
+            f"truth {literal(rows[0]['class_name'], 60)}"
         )
         with st.grid(min(6, len(chosen) + 1), min_column_width=150, gap="small") as grid:
             with grid.cell():
@@ -132,5 +148,6 @@ def _show_answer(store: Store, run: Run, row: "pd.Series[Any]", name: str) -> No
     st.image(drawn, width="stretch", output_format="PNG", alt=alt_of(row, f"Heat map of {name}"))
     is_right = row["predicted"] == row["class_name"]
     badge = ":green-badge[:material/check: " if is_right else ":red-badge[:material/close: "
-    st.markdown(f"{badge}{md_escape(row['predicted'], 20)} {share(row['p_' + row['predicted']])}]")
+    p = row.get(f"p_{row['predicted']}")
+    st.markdown(f"{badge}{md_escape(row['predicted'], 60)}{'' if p is None else ' ' + share(float(p))}]")
     st.text(name if pd.isna(row["outside_lungs"]) else f"{name}\n{share(row['outside_lungs'])} outside the lungs")

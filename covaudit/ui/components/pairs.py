@@ -1,6 +1,7 @@
 """Each other run against the first, on the images that both were tested on."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -15,7 +16,7 @@ from covaudit.store import Store, results
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.images import run_key
 from covaudit.ui.errors import shown_errors
-from covaudit.ui.text import DASH, count, interval, literal, md_escape, score
+from covaudit.ui.text import DASH, TOO_FEW, count, interval, literal, md_escape, score
 
 if TYPE_CHECKING:
     from covaudit.metrics.paired import Paired
@@ -68,8 +69,10 @@ def _show_pair(paired: "Paired", adjusted: tuple[float, float], first: str, seco
     from covaudit.metrics.family import p_words
 
     shared = f"{count(paired.n, 'shared test image')} of {count(paired.n_patients, 'patient')}"
-    right = f"both right {paired.both_right:,}, only the baseline {paired.only_first:,}, only the other"
+    right = f"both right {paired.both_right:,}, only the first {paired.only_first:,}, only the second"
     st.text(f"{shared}: {right} {paired.only_second:,}, neither {paired.neither:,}.")
+    if paired.n < TOO_FEW:
+        st.text(f"Fewer than {TOO_FEW} images: too few to judge by.")
     mcnemar, delong = adjusted
     words = "more than chance" if mcnemar < 0.05 else "not to be told from chance"
     holm = f"after Holm {p_words(mcnemar)}"
@@ -79,7 +82,9 @@ def _show_pair(paired: "Paired", adjusted: tuple[float, float], first: str, seco
         tests = f"{p_words(paired.auroc.p_value)}, after Holm {p_words(delong)}, {paired.auroc.method}"
         st.text(f"AUROC, second minus first: {span} ({tests}).")
     if paired.detectable == paired.detectable:
-        st.text(f"These images would show a difference of {score(paired.detectable)} in accuracy four times in five.")
+        st.text(
+            f"These images would show a difference of {score(paired.detectable)} in being right four times in five."
+        )
     rows = [
         {
             "Metric": METRICS.get(one.metric, one.metric),
@@ -91,7 +96,10 @@ def _show_pair(paired: "Paired", adjusted: tuple[float, float], first: str, seco
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Metrics on the shared images and their difference")
     with st.expander("Where the answers moved", icon=":material/grid_on:"):
-        st.text("Confusion matrix of the second run minus that of the first, on the shared images.")
+        st.text(
+            "Confusion matrix of the second run minus that of the first, on the shared images. Blue: more of them in "
+            "the second run, orange: fewer. Each cell is tested (exact McNemar, Holm over the cells); * p below 0.05."
+        )
         alt = f"{literal(second)} minus {literal(first)}: images in each cell of truth and prediction"
         show_chart(plot_matrix_difference(paired.cells), key=f"difference_{key}", alt=alt)
 
@@ -113,11 +121,11 @@ def _show_folds(store: Store, first: Run, second: Run) -> None:
         if all(values):
             # Of k parts one tests, one validates and the others train.
             found = corrected_t_test(values[0], values[1], 1 / max(1, k - 2))
-            span = (
-                f"{score(found.value)} [{score(found.low)}, {score(found.high)}]"
-                if found.value == found.value
-                else DASH
-            )
+            span = f"{score(found.value)} [{score(found.low)}, {score(found.high)}]"
+            if found.low == found.high:
+                span = f"{score(found.value)} in every fold (no interval)"
+            elif isnan(found.value):
+                span = DASH
             rows.append({"Metric": METRICS[metric], "Second minus first": span, "p": p_words(found.p_value)})
     if rows:
         st.text(f"Over {k} folds, {SPLITS['internal'].lower()}: corrected resampled t-test (Nadeau and Bengio 2003).")
