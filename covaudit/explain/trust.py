@@ -42,8 +42,8 @@ class Neighbour(NamedTuple):
 class Trust(NamedTuple):
     """`lungs` (S, S) as found, empty where not; the share of the heat outside of them; `without_lungs` and
     `without_markers` are probabilities (K,), None where there is nothing to take away; `source` is what the image looks
-    like with its probability, empty where the training had one source; `cautions` are plain sentences; `lungs_by` names
-    what found the lungs."""
+    like with its probability, empty where the training had one source or it is unlike all; `cautions` are plain
+    sentences; `lungs_by` names what found the lungs."""
 
     lungs: NDArray[np.bool_]
     outside_lungs: float
@@ -79,8 +79,9 @@ def appearance(film: Bytes) -> NDArray[np.float64]:
 
 
 class Alike(NamedTuple):
-    """What an image looks like: a source with its probability (empty, NaN where the training had one source), the
-    nearest training images, and whether it is farther from them than 99 % of them are from each other."""
+    """What an image looks like: a source with its probability (empty, NaN where the training had one source, or the
+    image is far), the nearest training images, and whether it is farther from them than 99 % of them are from each
+    other."""
 
     source: str
     p: float
@@ -101,7 +102,7 @@ def look_alike(folder: Path, film: Bytes, changed: int) -> Alike:
         for place, (_, row) in zip(nearest, chosen.iterrows(), strict=True)
     )
     is_far = bool(distance.min() > known.far)
-    if known.teller is None:
+    if known.teller is None or is_far:  # far from all sources, the teller would still be sure of one
         return Alike("", nan, neighbours, is_far)
     said = known.teller.predict_proba(seen)[0]
     best = int(said.argmax())

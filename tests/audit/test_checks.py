@@ -10,6 +10,7 @@ from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.report import CHECKS, Check, audit
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import NOT_TESTED, AuditFinding, Severity
+from covaudit.domain.presets import PRESETS
 
 Make = Callable[..., Evidence]
 
@@ -86,6 +87,30 @@ def test_a_network_that_reads_nothing_of_the_acquisition_is_not_accused(make_evi
     (finding,) = acquisition.check(make_evidence("single", "constant"))
     assert finding.severity is Severity.CLEAR
     assert finding.evidence["all"]["flips"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+def test_whichever_films_are_drawn_again_the_marker_is_named_and_no_other_part(make_evidence: Make, seed: int) -> None:
+    experiment = PRESETS["demo-single"].model_copy(update={"seed": seed})
+    (read,) = acquisition.check(make_evidence("single", "reads the corner", experiment=experiment))
+    (unread,) = acquisition.check(make_evidence("single", "constant", experiment=experiment))
+    assert (read.severity, read.title) == (Severity.CRITICAL, "The network reads the laterality marker")
+    assert (read.evidence["marker"]["n"], unread.evidence["all"]["flips"]) == (20, 0)
+    assert unread.severity is Severity.CLEAR
+    assert unread.evidence["could_have_seen"] == 5 / 20
+
+
+def test_films_whose_grey_levels_were_matched_are_said_not_to_be_drawn_again(make_evidence: Make) -> None:
+    demo = PRESETS["demo-single"]
+    preparation = demo.training.preparation.model_copy(update={"match_source": "phantom-a"})
+    training = demo.training.model_copy(update={"preparation": preparation})
+    evidence = make_evidence(experiment=demo.model_copy(update={"training": training}))
+    (said,) = acquisition.check(evidence)
+    assert isinstance(said, NotTested)
+    assert "grey levels were matched" in said.reason
+    (told,) = (one for one in audit(evidence) if one.check == NOT_TESTED)
+    assert said.reason in told.detail
 
 
 @pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)

@@ -88,8 +88,11 @@ def test_an_image_looks_like_its_source_whatever_its_class(make_run: Callable[..
     """Twelve patients that were not trained on, half of them with the class that the other source has."""
     folder = make_run()
     told = [look_alike(folder, phantom(("NOR", "CVP")[seed % 2], 900 + seed, source).image, 0) for seed in range(12)]
-    assert sum(one.source == source for one in told) >= 11
-    assert all(0.5 <= one.p <= 1 for one in told)
+    near = [one for one in told if not one.is_far]
+    assert len(near) >= 9
+    assert sum(one.source == source for one in near) >= len(near) - 1
+    assert all(0.5 <= one.p <= 1 for one in near)
+    assert all(one.source == "" and isnan(one.p) for one in told if one.is_far)
 
 
 def test_of_one_source_no_source_is_told(make_run: Callable[..., Path]) -> None:
@@ -104,6 +107,7 @@ def test_what_is_unlike_the_training_images_is_called_far_and_what_is_like_them_
     typical = [phantom(("NOR", "CVP")[seed % 2], 900 + seed, f"phantom-{'ab'[seed % 2]}").image for seed in range(20)]
     strange = [noise(), np.zeros((SIDE, SIDE), np.uint8), 255 - typical[0], typical[0][::-1], typical[0].T.copy()]
     assert all(look_alike(folder, film, 0).is_far for film in strange)
+    assert {look_alike(folder, film, 0).source for film in strange} == {""}
     assert sum(look_alike(folder, film, 0).is_far for film in typical) <= 3
 
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from covaudit.explain.predict_image import ImagePrediction
 
 
+_NEIGHBOUR = 88  # pixels: three side by side on a telephone
+
+
 def show_cautions(answer: "ImagePrediction") -> None:
     for caution in answer.trust.cautions:
         st.warning(md_escape(caution, 300), icon=":material/warning:")
@@ -33,6 +36,8 @@ def show_trust(store: Store, run: Run, answer: "ImagePrediction") -> None:
     _show_change(answer, trust.without_markers, "With markers and text erased", "no marker was found to erase")
     if trust.source:
         st.text(f"By its look alone it could be from source {literal(trust.source, 40)} (p = {trust.source_p:.2f}).")
+    else:
+        st.text("Source by its look alone: –, it is unlike the training images, or these came from one source.")
     _show_neighbours(store, run, answer)
 
 
@@ -54,9 +59,10 @@ def _show_neighbours(store: Store, run: Run, answer: "ImagePrediction") -> None:
     st.markdown("**Nearest training images**")
     with shown_errors():
         pixels = results.pixels(store, run)
-        boxes = st.columns(len(answer.trust.neighbours), gap="small")
-        for box, near in zip(boxes, answer.trust.neighbours, strict=True):
+        row = st.container(horizontal=True, gap="small")
+        for near in answer.trust.neighbours:
             name = f"{literal(near.class_name, 20)} · {literal(near.source, 24)}"
             alt = f"Training image {literal(near.image_id)}: {name}"
-            box.image(grey_png(np.asarray(pixels[near.row])), width="stretch", output_format="PNG", alt=alt)
-            box.text(name)
+            with row.container(width=_NEIGHBOUR, gap="xsmall"):
+                st.image(grey_png(np.asarray(pixels[near.row])), width=_NEIGHBOUR, output_format="PNG", alt=alt)
+                st.text(name)
