@@ -20,6 +20,7 @@ from covaudit.commands import (
     presets,
     protocols,
     runs,
+    sanity,
     show,
     sources,
     trash,
@@ -54,6 +55,7 @@ app.add_typer(trash.app, name="trash")
 app.command("reproduce")(reproduce)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("sanity")(sanity.sanity)
 app.command("report")(report)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)

@@ -31,7 +31,7 @@ from covaudit.store import Store, artifacts, results, runs
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
     "presets run", "protocols list", "protocols show", "run",
-    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "compare",
+    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "sanity", "compare",
     "backup", "restore", "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore",
     "trash empty", "worker", "doctor",
 )  # fmt: skip

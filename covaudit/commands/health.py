@@ -27,7 +27,7 @@ def scan_sources(names: Names) -> None:
         typer.echo(plain(f"{source.name}: {len(index.table):,} images, {left_out:,} left out."))
 
 
-def progress_of(name: str) -> Callable[[int, int], None]:
+def progress_of(name: str, things: str = "images") -> Callable[[int, int], None]:
     """A line on stderr that is written over on a terminal; in a file, ten lines in all."""
     over, last = sys.stderr.isatty(), -1
 
@@ -36,9 +36,9 @@ def progress_of(name: str) -> Callable[[int, int], None]:
         share = 100 * done // total if over else 10 * done // total * 10
         if share != last:
             last = share
-            typer.echo(f"\r{plain(name)}: {done:,} of {total:,} images " * over, nl=False, err=True)
+            typer.echo(f"\r{plain(name)}: {done:,} of {total:,} {things} " * over, nl=False, err=True)
             if not over or done == total:
-                typer.echo(f"{plain(name)}: {share} % of {total:,} images" * (not over), err=True)
+                typer.echo(f"{plain(name)}: {share} % of {total:,} {things}" * (not over), err=True)
 
     return tell
 

@@ -19,6 +19,7 @@ from covaudit.explain.gradcam import explain_batch, log_odds
 from covaudit.explain.grid import Grid, place
 from covaudit.explain.rectifiers import guided_twin
 from covaudit.training.loaders import MEAN, SPREAD
+from covaudit.training.network_file import NetworkFile
 
 _BATCH = 32
 
@@ -55,6 +56,16 @@ class Question(NamedTuple):
     def baseline(self) -> float:
         """The grey level of nothing, as the network is fed it."""
         return 0.0 if self.options.baseline == "grey" else -MEAN / SPREAD
+
+
+def question_of(
+    network: nn.Module, described: NetworkFile, images: Tensor, targets: Tensor, options: MapOptions
+) -> Question:
+    """What is asked of a run's network: images (N, C, H, W) and classes (N,), at the layer that its maps are of."""
+    grid = Grid(described.cam_offset, described.cam_stride, described.cam_cells)
+    return Question(
+        network, images, targets.to(images.device), described.cam_layer, grid, described.is_multi_label, options
+    )
 
 
 def explain(method: str, question: Question) -> Tensor:

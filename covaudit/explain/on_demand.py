@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from covaudit.domain.explanation import MapOptions
 from covaudit.errors import UnknownName
-from covaudit.explain.grid import Grid, to_bytes
-from covaudit.explain.methods import Question, Scores, explain
+from covaudit.explain.grid import to_bytes
+from covaudit.explain.methods import Scores, explain, question_of
 from covaudit.explain.predict_image import ANSWERING, loaded_network, prepare_images
 from covaudit.training.device import resolve_device
 from covaudit.training.loaders import normalise, to_images
-from covaudit.training.network_file import NetworkFile
 from covaudit.training.predict import probabilities
 
 Bytes = NDArray[np.uint8]
@@ -70,16 +69,6 @@ def explain_film(
         with torch.inference_mode():
             score = Scores(network, described.is_multi_label)(images)[0, place]
     return ImageMap(finish(maps, options)[0], film, described.classes[place], float(found[place]), float(score))
-
-
-def question_of(
-    network: torch.nn.Module, described: NetworkFile, images: torch.Tensor, targets: torch.Tensor, options: MapOptions
-) -> Question:
-    """What is asked of a run's network: images (N, C, H, W) and classes (N,), at the layer that its maps are of."""
-    grid = Grid(described.cam_offset, described.cam_stride, described.cam_cells)
-    return Question(
-        network, images, targets.to(images.device), described.cam_layer, grid, described.is_multi_label, options
-    )
 
 
 def finish(maps: NDArray[np.float32], options: MapOptions) -> Bytes:

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
+from covaudit.domain.explanation import MapOptions
 from covaudit.explain.gradcam import METHODS, explain_batch
+from covaudit.explain.methods import explain, question_of
 from covaudit.training.intensity import feed
 from covaudit.training.loaders import normalise, to_images
 from covaudit.training.network_file import NetworkFile
@@ -136,3 +138,13 @@ def likeness(maps: Maps, others: Maps) -> NDArray[np.float64]:
         if one.min() < one.max():
             found[place] = spearmanr(one, other).statistic if other.min() < other.max() else 0.0
     return found
+
+
+def draw_by(method: str, described: NetworkFile, images: Tensor, targets: Tensor, options: MapOptions) -> DrawMaps:
+    """Draws the maps of one method for the classes (N,) of normalised images (N, C, H, W)."""
+
+    def draw(asked: nn.Module, part: NDArray[np.int64]) -> Maps:
+        question = question_of(asked, described, images[part], targets[part], options)
+        return explain(method, question).numpy()[None]
+
+    return draw

@@ -40,6 +40,11 @@ class Progress(NamedTuple):
     total: int
 
 
+def sanity_of(run_id: str) -> Errand:
+    """The errand of putting the ways of explaining to the test on a run's network, with a twin."""
+    return Errand(f"sanity-{run_id}", ("sanity", run_id))
+
+
 def start(store: Store, errand: Errand) -> None:
     """Do it in the background, unless that is being done."""
     if watch(store, errand) is None:

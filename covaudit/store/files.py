@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
+SANITY = "sanity.json"
+"""The file that errands add to a finished run: how its methods did in the sanity gate."""
+
+
 def folder(store: Store, run: Run) -> Path:
     """The folder of the run's present attempt."""
     return artifacts.run_folder(store, run.id, run.attempt)
@@ -88,6 +92,15 @@ def test_film(store: Store, run: Run, name: str) -> "tuple[Path, Bytes]":
         return film_of(store, run, found.iloc[0].to_dict())
     among = list(full[found.index] if len(found) else full.head(3))
     raise UnknownName("test image", name, among, "Give a file, or the id of a test image: source/id is unique.")
+
+
+def sanity(store: Store, run: Run) -> dict[str, Any]:
+    """What `python -m covaudit sanity` found of the run's methods; empty where nobody asked, or it cannot be read."""
+    try:
+        found = json.loads((folder(store, run) / SANITY).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def network_facts(store: Store, run: Run) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from covaudit.store.files import (
     predictions,
     regions,
     samples,
+    sanity,
     shown,
     test_film,
 )
 
 __all__ = [
     "Outcome", "Shown", "class_maps", "confusions", "estimates", "film_of", "findings", "folder", "heatmaps",
-    "network_facts", "pixels", "predictions", "regions", "samples", "show", "shown", "summaries", "summary",
+    "network_facts", "pixels", "predictions", "regions", "samples", "sanity", "show", "shown", "summaries", "summary",
     "test_film", "write_fold", "write_outcome",
 ]  # fmt: skip
 

@@ -1,13 +1,16 @@
 """The Predict page: the only place of the web process that loads torch, and only when there is an image to predict."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import streamlit as st
 
 from covaudit import INTENDED_USE
+from covaudit.domain.explanation import MapOptions
 from covaudit.domain.labels import TITLES
 from covaudit.domain.run import Run
 from covaudit.errors import CovauditError
@@ -21,6 +24,7 @@ from covaudit.ui.components.trust import show_cautions, show_trust
 from covaudit.ui.text import literal, md_escape
 
 if TYPE_CHECKING:
+    from covaudit.explain.on_demand import ImageMap
     from covaudit.explain.predict_image import ImagePrediction
 
 MAX_FILES = 20
@@ -113,6 +117,22 @@ def _predict(
     from covaudit.explain.predict_image import predict_images  # torch: 10 s, which no other page pays
 
     return predict_images(results.folder(store, run), named, store.settings.device)
+
+
+def explain_row(
+    store: Store, run: Run, row: "pd.Series[Any]", target: str, method: str, options: MapOptions
+) -> "ImageMap":
+    """The map of a class of a test image by any method, computed now and kept. Raises `CovauditError`."""
+    home, film = results.film_of(store, run, row.to_dict())
+    found: ImageMap = _explained(str(home), film, target, method, options.model_dump_json(), store.settings.device)
+    return found
+
+
+@st.cache_data(max_entries=200, show_spinner="Asking the network (the first time takes some seconds) …")
+def _explained(folder: str, film: npt.NDArray[np.uint8], target: str, method: str, options: str, device: str) -> Any:
+    from covaudit.explain.on_demand import explain_film
+
+    return explain_film(Path(folder), film, target, method, MapOptions.model_validate_json(options), device)
 
 
 def _show_card(store: Store, run: Run, image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction") -> None:

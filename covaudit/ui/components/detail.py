@@ -1,27 +1,34 @@
 """One image of the gallery: as it is, and under its heat map."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from covaudit.domain.experiment import HEAT_METHODS
+from covaudit.domain.explanation import METHOD_CARDS, MapOptions
 from covaudit.domain.run import Run
+from covaudit.errors import MissingArtifact
+from covaudit.explain.overlay import overlay_png
 from covaudit.figures.text import SPLITS
 from covaudit.store import Store, results
-from covaudit.ui import state
+from covaudit.ui import prediction, state
 from covaudit.ui.components.gallery import heat_words, open_image
 from covaudit.ui.components.images import (
     ALPHA,
     Choice,
     alt_of,
     chosen_overlay_of,
+    is_empty_map,
+    lung_mask_of,
     lungs_words,
     original_of,
     overlay_of,
     show_colour_bar,
 )
 from covaudit.ui.components.probabilities import show_probabilities
+from covaudit.ui.components.sanity import badge, outcomes
+from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import literal
 
 
@@ -35,7 +42,7 @@ def show_detail(store: Store, run: Run, table: pd.DataFrame, chosen: pd.DataFram
         return
     row = found.iloc[0]
     alpha, lungs = _show_controls(row)
-    choice = _choose_map(store, run, row)
+    wanted = _choose_map(store, run, row)
     left, right = st.columns(2, gap="medium")
     with left:
         st.image(
@@ -43,7 +50,7 @@ def show_detail(store: Store, run: Run, table: pd.DataFrame, chosen: pd.DataFram
         )
         st.text(f"As the network saw it; {lungs_words(store, run, row)}" if lungs else "As the network saw it")
     with right:
-        _show_map(store, run, row, choice, alpha, lungs)
+        _show_map(store, run, row, wanted, alpha, lungs)
     show_colour_bar()
     _show_facts(run, row)
 
@@ -83,35 +90,94 @@ def _show_controls(row: "pd.Series[Any]") -> tuple[float, bool]:
     return percent / 100, bool(lungs)
 
 
-def _choose_map(store: Store, run: Run, row: "pd.Series[Any]") -> Choice | None:
-    """Class, method and view of the map to draw; None for the one that the run was audited by."""
-    if results.class_maps(store, run) is None:
-        return None
-    classes, methods = list(run.experiment.task.classes), list(HEAT_METHODS)
-    branches = [branch["name"] for branch in results.network_facts(store, run).get("cam_branches", [])]
+class Wanted(NamedTuple):
+    """The map that a person asks for: number of a view, names of a method and of a class, and how it is made."""
+
+    view: int
+    method: str
+    target: str
+    options: MapOptions
+
+
+def _choose_map(store: Store, run: Run, row: "pd.Series[Any]") -> Wanted:
+    """Class, method and view of the map to draw; at first those that the run was audited by."""
+    classes, audited = list(run.experiment.task.classes), _audited(run, row)
+    branches = [branch["name"] for branch in _facts(store, run).get("cam_branches", [])]
     boxes = st.columns(3 if branches else 2, gap="medium", vertical_alignment="bottom")
-    audited = classes.index(row["heat_target"]) if row["heat_target"] in classes else 0
-    target = boxes[0].selectbox("Heat map of class", classes, index=audited, format_func=literal, key="heat_class")
-    usual = methods.index(run.experiment.explanation.method)
-    method = boxes[1].selectbox("Method", methods, index=usual, format_func=HEAT_METHODS.__getitem__, key="heat_method")
-    view = boxes[2].selectbox("Part of the network", ["whole", *branches], key="heat_view") if branches else "whole"
-    choice = Choice(["whole", *branches].index(view), methods.index(method), classes.index(target))
-    return None if choice == (0, usual, audited) else choice
+    target = boxes[0].selectbox(
+        "Heat map of class", classes, index=classes.index(audited.target), format_func=literal, key="heat_class"
+    )
+    methods = list(METHOD_CARDS)
+    method = boxes[1].selectbox(
+        "Method", methods, index=methods.index(audited.method), format_func=lambda name: METHOD_CARDS[name].title,
+        key="heat_method", help="HiResCAM and Grad-CAM are kept with the run; the others are computed when asked for.",
+    )  # fmt: skip
+    view = "whole"
+    if branches and method in HEAT_METHODS:
+        view = boxes[2].selectbox("Part of the network", ["whole", *branches], key="heat_view")
+    options = _choose_variants(method) if view == "whole" else MapOptions()
+    return Wanted(["whole", *branches].index(view), method, target, options)
 
 
-def _show_map(store: Store, run: Run, row: "pd.Series[Any]", choice: Choice | None, alpha: float, lungs: bool) -> None:
-    drawn = overlay_of(store, run, row, alpha, lungs) if choice is None else None
-    if choice is not None:
-        drawn = chosen_overlay_of(store, run, row, choice, alpha, lungs)
-    if drawn is None:
-        st.info("This map was not kept.", icon=":material/info:")
-        return
-    st.image(drawn, width="stretch", output_format="PNG", alt=alt_of(row, "Heat map"))
-    if choice is None:
-        st.text(f"Heat map of {literal(row['heat_target'], 20)}: {heat_words(row).replace(chr(10), ', ')}")
-    else:
-        name = run.experiment.task.classes[choice.target]
-        st.text(f"Heat map of {literal(name, 20)}, {list(HEAT_METHODS.values())[choice.method]}; not the audited one")
+def _audited(run: Run, row: "pd.Series[Any]") -> Wanted:
+    classes = run.experiment.task.classes
+    target = row["heat_target"] if row["heat_target"] in classes else classes[0]
+    return Wanted(0, run.experiment.explanation.method, target, MapOptions())
+
+
+def _facts(store: Store, run: Run) -> dict[str, Any]:
+    try:
+        return results.network_facts(store, run)
+    except MissingArtifact:
+        return {}
+
+
+def _choose_variants(method: str) -> MapOptions:
+    """The papers' own ways of drawing; none is on unless a person turns it on."""
+    with st.popover("Variants of the papers", icon=":material/tune:"):
+        cut = st.slider(
+            "Blank what is below this share of the maximum", 0, 95, 0, 5, format="%d %%", key="heat_threshold",
+            help="Paper 1's figure shows what is above 60 %.",
+        )  # fmt: skip
+        relu = method in ("grad-cam", "hires-cam", "guided-grad-cam") and st.toggle(
+            "Drop negative gradients first", key="heat_relu", help="As paper 2's Grad-CAM does. No longer Grad-CAM."
+        )
+        smooth = st.toggle("Amplify and blur", key="heat_smooth", help="As paper 2 draws the saliency of Efficient.")
+    return MapOptions(threshold=cut / 100, relu_gradients=bool(relu), smooth=smooth)
+
+
+def _show_map(store: Store, run: Run, row: "pd.Series[Any]", wanted: Wanted, alpha: float, lungs: bool) -> None:
+    audited = _audited(run, row)
+    with shown_errors():
+        drawn, is_empty = _drawn(store, run, row, wanted, audited, alpha, lungs)
+        st.image(drawn, width="stretch", output_format="PNG", alt=alt_of(row, "Heat map"))
+        name = literal(wanted.target, 20)
+        if is_empty:
+            st.text(f"No evidence for {name}: the map is empty.")
+        elif wanted == audited:
+            st.text(f"Heat map of {name}: {heat_words(row).replace(chr(10), ', ')}")
+        else:
+            card = METHOD_CARDS[wanted.method]
+            st.text(f"Heat map of {name}, {card.title}: {card.reads}. Not the audited one.")
+        st.markdown(badge(outcomes(store, run), wanted.method))
+
+
+def _drawn(
+    store: Store, run: Run, row: "pd.Series[Any]", wanted: Wanted, audited: Wanted, alpha: float, lungs: bool
+) -> tuple[bytes, bool]:
+    """The overlay and whether its map is empty: what the run kept where it kept it, else computed now."""
+    if wanted == audited:
+        return overlay_of(store, run, row, alpha, lungs), is_empty_map(store, run, row)
+    kept = None
+    if wanted.method in HEAT_METHODS and wanted.options == MapOptions():
+        numbers = list(HEAT_METHODS).index(wanted.method), run.experiment.task.classes.index(wanted.target)
+        kept = chosen_overlay_of(store, run, row, Choice(wanted.view, *numbers), alpha, lungs)
+    if kept is not None:
+        return kept, False
+    if wanted.view:
+        raise MissingArtifact("This run did not keep the maps of parts of its network.")
+    found = prediction.explain_row(store, run, row, wanted.target, wanted.method, wanted.options)
+    return overlay_png(found.film, found.heat, alpha, lung_mask_of(store, run, row) if lungs else None), found.is_empty
 
 
 def _show_facts(run: Run, row: "pd.Series[Any]") -> None:

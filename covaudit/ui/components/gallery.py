@@ -13,6 +13,7 @@ from covaudit.store import Store, results
 from covaudit.ui import state
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, overlay_of, show_colour_bar
+from covaudit.ui.components.sanity import badge, outcomes, show_gate
 from covaudit.ui.text import count, literal, md_escape, share
 
 PER_PAGE = 24
@@ -91,6 +92,8 @@ def show_gallery(store: Store, run: Run, rows: pd.DataFrame) -> None:
         st.pagination(pages, key="page", bind="query-params")
     show_colour_bar()
     st.text(_method_words(store, run))
+    st.markdown(badge(outcomes(store, run), run.experiment.explanation.method))
+    show_gate(store, run)
 
 
 def _method_words(store: Store, run: Run) -> str:

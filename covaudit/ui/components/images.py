@@ -38,6 +38,17 @@ def chosen_overlay_of(
     return _chosen(store, run, run_key(store, run), _place(row), choice, alpha, lungs)
 
 
+def is_empty_map(store: Store, run: Run, row: "pd.Series[Any]") -> bool:
+    """Whether the run's map of a prediction has no evidence at all."""
+    shown = _shown(store, run, _place(row))
+    return shown.heatmap is not None and not shown.heatmap.any()
+
+
+def lung_mask_of(store: Store, run: Run, row: "pd.Series[Any]") -> "np.ndarray[Any, np.dtype[np.bool_]] | None":
+    """The lungs (H, W) of an image, None where they are not known."""
+    return _lungs(_shown(store, run, _place(row)))
+
+
 def original_of(store: Store, run: Run, row: "pd.Series[Any]", lungs: bool = False) -> bytes:
     """The image of a prediction as the network saw it."""
     return _original(store, run, run_key(store, run), _place(row), lungs)
