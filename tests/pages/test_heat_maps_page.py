@@ -1,9 +1,14 @@
 """Heat maps: filters, order, pages, and one image in detail."""
 
+import json
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from covaudit.domain.presets import PRESETS
 from covaudit.store import results, runs
+from covaudit.ui import prediction
 
 SINGLE = PRESETS["demo-single"]
 
@@ -72,3 +77,60 @@ def test_an_image_opens_with_its_facts_and_steps_to_the_next(filled, open_page, 
 
 def test_the_text_says_where_and_not_why(filled, open_page, seen):
     assert "Where the score for the predicted class changes, not why." in seen(open_page("heat_maps"))
+
+
+@pytest.fixture
+def opened(filled, open_page):
+    """The page of the image with most heat outside the lungs."""
+    row = _table(filled).sort_values(["outside_lungs", "image_id"], ascending=[False, True]).iloc[0]
+    return row, open_page("heat_maps", run=SINGLE.id, image=str(row["sample_row"]))
+
+
+def test_the_map_of_another_method_is_asked_for_and_said_not_to_be_the_audited_one(opened, seen, monkeypatch):
+    row, app = opened
+    assert "Heat map of" in seen(app) and "Not the audited one" not in seen(app)
+    asked = []
+
+    def explain_row(store, run, row, target, method, options):
+        asked.append((row["image_id"], target, method, options.threshold, options.relu_gradients))
+        return SimpleNamespace(film=np.zeros((96, 96), np.uint8), heat=np.zeros((96, 96), np.uint8), is_empty=True)
+
+    monkeypatch.setattr(prediction, "explain_row", explain_row)
+    app.selectbox(key="heat_method").set_value("occlusion").run()
+    assert "No evidence for" in seen(app)
+    app.selectbox(key="heat_class").set_value("NCV").run()
+    app.selectbox(key="heat_method").set_value("grad-cam").run()
+    app.slider(key="heat_threshold").set_value(60).run()
+    app.toggle(key="heat_relu").set_value(True).run()
+    assert asked[0] == (row["image_id"], row["heat_target"], "occlusion", 0, False)
+    assert asked[-1] == (row["image_id"], "NCV", "grad-cam", 0.6, True)
+    assert not app.exception
+
+
+def test_a_network_that_is_gone_is_said_in_words(opened, seen):
+    """The runs of this workspace have no weights."""
+    _, app = opened
+    app.selectbox(key="heat_method").set_value("saliency").run()
+    assert not app.exception
+    assert "cannot be loaded" in app.error[0].value
+
+
+def test_badges_say_which_methods_are_blind(filled, open_page, seen, opened):
+    assert "Not sanity-checked" in seen(opened[1])
+    judged = {"value": 0.1, "low": 0.0, "high": 0.2, "n": 16}
+    passed = judged | {"fails": False, "passes": True}
+    failed = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 16, "fails": True, "passes": False}
+    methods = {
+        "hires-cam": {"cascade": passed, "twin": passed, "refused": None},
+        "grad-cam": {"cascade": passed, "twin": failed, "refused": None},
+        "guided-backprop": {"cascade": None, "twin": None, "refused": "This network has none."},
+    }
+    found = {"twin": {"epochs": 5, "accuracy_on_shuffled_labels": 0.75, "n": 40}, "methods": methods}
+    folder = results.folder(filled, runs.get(filled, SINGLE.id))
+    (folder / "sanity.json").write_text(json.dumps(found))
+    app = open_page("heat_maps", run=SINGLE.id)
+    assert "Passes the sanity check" in seen(app)
+    assert "knows 75 % of 40 shuffled labels" in seen(app)
+    table = next(frame.value for frame in app.dataframe if "Outcome" in frame.value)
+    assert table["Outcome"].tolist() == ["passes", "fails", "This network has none."]
+    assert table["Of the twin"].tolist() == ["0.10 [0.00, 0.20], n = 16", "0.90 [0.80, 0.95], n = 16", "–"]

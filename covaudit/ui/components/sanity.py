@@ -44,9 +44,9 @@ def show_gate(store: Store, run: Run) -> None:
     found = outcomes(store, run)
     with st.expander("Do the maps depend on what the network learnt?", icon=":material/rule:"):
         st.markdown(
-            "A map that stays as it is when the network forgets, or when it learnt shuffled labels, would be drawn of "
+            "A map that stays as it is when the network forgets, or is trained on shuffled labels, would be drawn of "
             "any network and is no evidence (Adebayo et al. 2018). Numbers are rank correlations with the run's own "
-            "maps, with 95 % intervals: 1 is the same map, and above 0.6 a method counts as blind."
+            "maps, with 95 % intervals: 1 is the same map; an interval above 0.6 fails."
         )
         if found:
             st.dataframe(_table(found), hide_index=True, alt="Outcome of the sanity check by method")
