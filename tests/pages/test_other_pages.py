@@ -166,6 +166,7 @@ def network(monkeypatch):
         trust = SimpleNamespace(
             lungs=np.zeros((8, 8), bool), outside_lungs=0.7, without_lungs=np.array([0.4, 0.6]), without_markers=None,
             source="phantom-b", source_p=0.9, neighbours=(), cautions=("No lungs were found.",),
+            lungs_by="CovAudit's U-Net",
         )  # fmt: skip
         return [SimpleNamespace(**said, heatmap=heat, view=image, trust=trust) for _, image in named]
 
@@ -177,6 +178,7 @@ def test_an_upload_gets_probabilities_an_overlay_and_the_banner(filled, open_pag
     app.file_uploader[0].upload("film.png", _png(), "image/png").run()
     words = seen(app)
     assert "COVID-19 pneumonia" in words and "(predicted): 75.0 %" in words and "film.png" in words
+    assert "outside the lungs (outlined; found by CovAudit's U-Net)" in words
     assert len(app.image) == 3  # image, overlay, colour bar
     assert "**Research use only" in app.warning[-1].value
 
