@@ -1,7 +1,7 @@
 """What outlives one drawing of a page: the store, the start of the process, and every query and session key."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -86,6 +86,36 @@ def available_cells(task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[tupl
 def used_cells(mixture: Mixture, task: Task, tables: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], int]:
     """How many images a mixture would draw for each source and class, after its limits."""
     return count_cells(mixture, task, tables)
+
+
+def follow_address(key: str, options: Mapping[str, str], default: str) -> Callable[[], None]:
+    """Set the choice of the widget `key` from the address, to be called before it is drawn; what its `on_change` calls.
+
+    The address holds one of `options`, nothing for `default`. Streamlit's own binding writes the words that are shown,
+    which change with our wording; in an address that was kept they are understood. Who comes back to a page finds what
+    was chosen there.
+    """
+    memory = f"{key}_chosen"
+    is_new_here = key not in st.session_state
+    asked = str(st.query_params.get(key) or (st.session_state.get(memory) if is_new_here else "") or default)
+    asked = {words: value for value, words in options.items()}.get(asked, asked)
+    now = asked if asked in options else default
+    if st.session_state.get(key) != now:
+        st.session_state[key] = now
+    _write_address(key, now, default)
+    st.session_state[memory] = now
+
+    def keep() -> None:
+        _write_address(key, st.session_state[key], default)
+
+    return keep
+
+
+def _write_address(key: str, value: str, default: str) -> None:
+    if value == default:
+        st.query_params.pop(key, None)
+    elif st.query_params.get(key) != value:
+        st.query_params[key] = value
 
 
 class Chosen(NamedTuple):

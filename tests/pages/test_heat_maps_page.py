@@ -27,7 +27,7 @@ def _count(seen, app) -> int:
     ("query", "keep"),
     [
         ({}, lambda t: t["split"] != ""),
-        ({"test": "External test"}, lambda t: t["split"] == "external"),
+        ({"test": "external"}, lambda t: t["split"] == "external"),
         ({"answer": "Wrong"}, lambda t: t["predicted"] != t["class_name"]),
         ({"class": "CVP", "answer": "Right"}, lambda t: (t["class_name"] == "CVP") & (t["predicted"] == "CVP")),
         ({"source": "phantom-b"}, lambda t: t["source"] == "phantom-b"),
@@ -36,6 +36,19 @@ def _count(seen, app) -> int:
 def test_filters_live_in_the_address(query, keep, filled, open_page, seen):
     app = open_page("heat_maps", run=SINGLE.id, **query)
     assert _count(seen, app) == int(keep(_table(filled)).sum())
+
+
+def test_the_address_holds_short_values_and_nothing_for_what_is_usual(filled, open_page, seen):
+    app = open_page("heat_maps", run=SINGLE.id, order="Least certain", answer="no such answer")
+    assert app.query_params["order"] == "uncertain" and "answer" not in app.query_params  # the words of an old link
+    app.radio(key="test").set_value("external").run()
+    assert app.query_params["test"] == "external" and app.selectbox(key="order").value == "uncertain"
+    app.switch_page("pages/findings.py").run()
+    app.switch_page("pages/heat_maps.py").run()
+    assert app.query_params["test"] == "external" and _count(seen, app) == (_table(filled)["split"] == "external").sum()
+    del app.query_params["test"]  # one page back
+    app.run()
+    assert app.radio(key="test").value == "both"
 
 
 def test_the_first_card_has_most_heat_outside_the_lungs(filled, open_page, seen):

@@ -132,7 +132,7 @@ def test_health_of_sources_is_checked_apart_and_shown(empty, open_page, seen, tm
     sources.add(empty, Source(name="mine", reader="folder", path=str(_folder(tmp_path))))
     app = open_page("sources")
     app.radio(key="view").set_value("health").run()
-    assert app.multiselect(key="health_sources").value == ["mine"]
+    assert app.query_params["view"] == "health" and app.multiselect(key="health_sources").value == ["mine"]
     assert "Check these sources" in [button.label for button in app.button]
     scans.check(empty, [sources.get(empty, "mine")])
     words = seen(app.run())

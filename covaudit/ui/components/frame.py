@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
+from covaudit.ui import state
 from covaudit.ui.text import md_escape
 
 
@@ -30,15 +31,9 @@ def chip(word: str, icon: str, colour: str) -> str:
 
 
 def choose(label: str, options: Mapping[str, str], key: str, default: str) -> str:
-    """One of a few options (value to our own words) as a row of radio buttons, part of the address."""
-    values = list(options)
+    """One of a few options (value to our own words) as a row of radio buttons; its value is part of the address."""
+    keep = state.follow_address(key, options, default)
     chosen = st.radio(
-        label,
-        values,
-        index=values.index(default),
-        format_func=options.__getitem__,
-        horizontal=True,
-        key=key,
-        bind="query-params",
-    )
+        label, list(options), format_func=options.__getitem__, horizontal=True, key=key, on_change=keep
+    )  # fmt: skip
     return str(chosen or default)

@@ -20,13 +20,14 @@ PER_PAGE = 24
 _BOTH = "both"
 _ANSWERS = {_BOTH: "Right and wrong", "right": "Right", "wrong": "Wrong"}
 _TESTS = {_BOTH: "Both tests", "internal": SPLITS["internal"], "external": SPLITS["external"]}
-_ORDERS: dict[str, tuple[str, bool]] = {
-    "Most heat outside the lungs": ("outside_lungs", False),
-    "Least heat outside the lungs": ("outside_lungs", True),
-    "Most heat on markers": ("on_markers", False),
-    "Most certain": ("certainty", False),
-    "Least certain": ("certainty", True),
+_ORDERS: dict[str, tuple[str, str, bool]] = {
+    "outside": ("Most heat outside the lungs", "outside_lungs", False),
+    "inside": ("Least heat outside the lungs", "outside_lungs", True),
+    "markers": ("Most heat on markers", "on_markers", False),
+    "certain": ("Most certain", "certainty", False),
+    "uncertain": ("Least certain", "certainty", True),
 }
+_ORDER_WORDS = {name: order[0] for name, order in _ORDERS.items()}
 
 
 def filter_images(run: Run, table: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +48,8 @@ def filter_images(run: Run, table: pd.DataFrame) -> pd.DataFrame:
     sources = middle.multiselect(
         "Source", names, format_func=literal, key="source", placeholder="All sources", bind="query-params"
     )
-    order = right.selectbox("Order", list(_ORDERS), key="order", bind="query-params")
+    keep = state.follow_address("order", _ORDER_WORDS, "outside")
+    order = right.selectbox("Order", list(_ORDERS), format_func=_ORDER_WORDS.__getitem__, key="order", on_change=keep)
     kept = table
     if test != _BOTH:
         kept = kept[kept["split"] == test]
@@ -62,7 +64,7 @@ def filter_images(run: Run, table: pd.DataFrame) -> pd.DataFrame:
 
 def in_order(table: pd.DataFrame, order: str) -> pd.DataFrame:
     """Sorted by the column of an order, unknown values last; ties by image id, so that pages stay the same."""
-    column, ascending = _ORDERS[order]
+    _, column, ascending = _ORDERS[order]
     with_certainty = table.assign(certainty=certainty(table))
     return with_certainty.sort_values([column, "image_id"], ascending=[ascending, True], na_position="last")
 
@@ -78,7 +80,8 @@ def show_gallery(store: Store, run: Run, rows: pd.DataFrame) -> None:
     if rows.empty:
         st.info("No image fits these filters.", icon=":material/filter_alt_off:")
         if st.button("Clear the filters", type="primary"):
-            st.switch_page("pages/heat_maps.py", query_params={state.RUN: run.id})
+            all_of_them = {"test": _BOTH, "answer": _BOTH}
+            st.switch_page("pages/heat_maps.py", query_params={state.RUN: run.id, **all_of_them})
         return
     pages = ceil(len(rows) / PER_PAGE)
     page = min(int(st.session_state.get("page", 1)), pages)
