@@ -22,9 +22,8 @@ DEMO = ("demo-single", "demo-balanced")
 OPEN = "-open"
 """How the name of a preset on open sources ends; what comes before is the set-up's."""
 
-SMALL = Training(image_size=128, epochs=2)
-"""The most that `cut_down` leaves of image size and epochs."""
-SMALL_PER_CLASS, SMALL_TEST = 100, 50
+SMALL_EPOCHS, SMALL_PER_CLASS, SMALL_TEST = 2, 100, 50
+"""The most that `cut_down` leaves: epochs, images of a class to train on, images of a line of the test mixture."""
 
 _AS_PRINTED = "As in the paper, which divided images: films of one patient can be on both sides."
 
@@ -165,8 +164,8 @@ def fit(experiment: Experiment, known: Iterable[Source]) -> Experiment:
     )
 
 
-def cut_down(experiment: Experiment) -> Experiment:
-    """The same question at a size that minutes suffice for: from random weights, small images, few of them, two epochs.
+def cut_down(experiment: Experiment, image_size: int) -> Experiment:
+    """The same question at a size that minutes suffice for: random weights, few and small images, two epochs, one fold.
 
     What comes out says that all parts fit together, and nothing about the paper.
     """
@@ -181,10 +180,11 @@ def cut_down(experiment: Experiment) -> Experiment:
             "name": f"{experiment.name}; cut down"[:80],
             "test": Mixture(tuple(few)),
             "sampling": experiment.sampling.model_copy(update={"per_class": smaller}),
+            "split": experiment.split.model_copy(update={"folds": 1}),
             "training": training.model_copy(
                 update={
-                    "image_size": min(SMALL.image_size, training.image_size),
-                    "epochs": min(SMALL.epochs, training.epochs),
+                    "image_size": min(image_size, training.image_size),
+                    "epochs": min(SMALL_EPOCHS, training.epochs),
                     "pretrained": "none",
                 }
             ),

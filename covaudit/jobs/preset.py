@@ -8,13 +8,21 @@ from covaudit.jobs import submit
 from covaudit.sources.catalog import CARDS
 from covaudit.store import Store, sources
 
+_SMALL_SIDES = (64, 128)  # the second for networks that need more
+
 
 def fitted(store: Store, name: str, small: bool = False) -> Experiment:
     """A preset with its sources by their names here, cut down if asked. Raises `UnknownName`."""
     if name not in PRESETS:
         raise UnknownName("preset", name, PRESETS)
     preset = fit(PRESETS[name], sources.listing(store))
-    return cut_down(preset) if small else preset
+    return cut_down(preset, _small_side(preset.network)) if small else preset
+
+
+def _small_side(network: str) -> int:
+    from models.registry import NETWORKS
+
+    return next(side for side in _SMALL_SIDES if NETWORKS[network].refusal_of(side) is None)
 
 
 def require_sources(store: Store, name: str) -> None:

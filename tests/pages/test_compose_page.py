@@ -94,7 +94,7 @@ def test_a_preset_is_cut_down_at_once(filled, open_page):
     app = open_page("compose")
     app.selectbox(key="compose_preset").select(PRESETS["demo-balanced"].name).run()
     app.button(key="cut_down").click().run()
-    assert _shown(app) == cut_down(PRESETS["demo-balanced"])
+    assert _shown(app) == cut_down(PRESETS["demo-balanced"], 128)
     assert any("300 images, 2 epochs." in one.value for one in app.markdown)  # 100 a class, 50 a line of the test
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from covaudit.domain.presets import PRESETS, SMALL, SMALL_PER_CLASS, SMALL_TEST, Available, missing
+from covaudit.domain.presets import PRESETS, SMALL_EPOCHS, SMALL_PER_CLASS, SMALL_TEST, Available, missing
 from covaudit.domain.setups import SETUPS, PrintedClass
 from covaudit.jobs import preset
 from covaudit.store import Store, sources
@@ -14,7 +14,7 @@ from covaudit.ui.text import md_escape
 _PRESET = "compose_preset"
 _NUMBERS = ("Printed", "Here", "Test images here")
 _SMALL_WORDS = (
-    f"For a first look in minutes: random weights, at most {SMALL.image_size} px, {SMALL.epochs} epochs, "
+    f"For a first look in minutes: random weights, small images, {SMALL_EPOCHS} epochs, one fold, at most "
     f"{SMALL_PER_CLASS} images of each class and {SMALL_TEST} of each line of the test. "
     "It says nothing about the paper."
 )
