@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import time
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from covaudit.audit.evidence import Evidence
 from covaudit.domain.experiment import Experiment
@@ -61,7 +63,8 @@ def gather(store: Store, run_id: str, attempt: int) -> None:
     estimates = gather_folds(of_folds, pooled)
 
     reporter.stage("auditing")
-    predict = partial(_predict, folders, task.is_multi_label)
+    network_of = cache(lambda fold: load_network(folders[fold], torch.device("cpu"))[0])  # the checks ask often
+    predict = partial(_predict, network_of, task.is_multi_label)
     cell = float(json.loads((folders[0] / "network.json").read_text())["cam_stride"])
     cascade = _forget(folders[0], experiment, predictions, pixels)
     evidence = Evidence(experiment, samples, predictions, estimates, pixels, regions, predict, heatmaps, cell, cascade)
@@ -126,16 +129,18 @@ def _forget(
 
 
 def _predict(
-    folders: list[Path], is_multi: bool, images: NDArray[np.uint8], folds: NDArray[np.int64] | None = None
+    network_of: Callable[[int], nn.Module],
+    is_multi: bool,
+    images: NDArray[np.uint8],
+    folds: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """Probabilities (M, K) of images (M, S, S), each by the network of its fold; of the first where none is said."""
     device = torch.device("cpu")
     asked = np.zeros(len(images), np.int64) if folds is None else folds
     found: NDArray[np.float32] | None = None
     for fold in np.unique(asked):
-        network, _ = load_network(folders[fold], device)
         rows = np.flatnonzero(asked == fold)
-        said = probabilities(predict_logits(network, images, rows, device), is_multi)
+        said = probabilities(predict_logits(network_of(int(fold)), images, rows, device), is_multi)
         found = np.zeros((len(images), said.shape[1]), np.float32) if found is None else found
         found[rows] = said
     assert found is not None

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterable
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import mannwhitneyu
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from covaudit.audit import rules
@@ -335,3 +337,34 @@ def test_too_few_maps_are_said_to_be_too_few(plant: Plant) -> None:
     blind.cascade.likeness[:, :, 3:] = np.nan
     (said,) = sanity.check(blind)
     assert isinstance(said, NotTested) and said.reason.startswith("Only 3 of the images")
+
+
+def test_many_images_of_few_patients_are_no_more_evidence_than_the_patients() -> None:
+    """40 pairs of sources that do not differ, each with 12 patients of 20 nearly equal images. Taken as 240 independent
+    images, most would seem to differ; by patients, about one in twenty."""
+    draws = np.random.default_rng(0)
+    source = np.repeat([False, True], 12 * 20)
+    patients = np.repeat(np.arange(24), 20).astype(str)
+    by_patient, by_image = [], []
+    for _ in range(40):
+        score = np.repeat(draws.normal(size=24), 20) + draws.normal(0, 0.05, 480)
+        by_patient.append(separability._separation("CVP", "a against b", score, source, patients, seed=0).p)
+        by_image.append(mannwhitneyu(score[source], score[~source]).pvalue)
+    assert np.mean(np.array(by_image) < 0.05) > 0.5
+    assert np.mean(np.array(by_patient) < 0.05) <= 0.15
+
+
+@seeds
+def test_a_group_of_few_patients_with_many_images_is_not_called_worse_served(plant: Plant, seed: int) -> None:
+    """Among the women every patient has ten images, all answered alike. One unlucky patient is not ten."""
+    evidence = plant("lungs", seed, tied=False)
+    rows = evidence.predictions[evidence.predictions["class_name"] == "CVP"].reset_index(drop=True)
+    women, men = rows.head(12).copy(), rows.tail(len(rows) - 12)
+    samples = evidence.samples.assign(sex="M")
+    samples.loc[women["sample_row"], "sex"] = "F"
+    women.loc[women.index[:3], "predicted"] = "NCV"  # 3 of 12 patients, 30 of 120 images
+    crowded = evidence._replace(samples=samples, predictions=pd.concat([*[women] * 10, men], ignore_index=True))
+    found = findings(subgroups.check(crowded))
+    assert found
+    assert all(one.severity is Severity.CLEAR for one in found)
+    assert found[0].evidence["CVP, sex: F (internal)"]["n_inside"] == 12
