@@ -178,9 +178,10 @@ class Learner:
             name: tensor.detach().clone() for name, tensor in self.network.state_dict().items()
         }
         values: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self.network.parameters())
         for name, tensor in _part(tensors, "optimiser.").items():
             number, field = name.split(".", 1)
-            values.setdefault(int(number), {})[field] = tensor
+            values.setdefault(int(number), {})[field] = _laid_out_like(parameters[int(number)], tensor)
         self.optimiser.load_state_dict({"state": values, "param_groups": state["optimiser"]})
         if self.cycle is not None:
             self.cycle.load_state_dict(dict(state["cycle"]))
@@ -197,6 +198,13 @@ class Learner:
 
 def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _laid_out_like(parameter: Tensor, tensor: Tensor) -> Tensor:
+    """Fused optimisers walk through memory: their moments must lie in it as the parameter does."""
+    if tensor.shape != parameter.shape:
+        return tensor
+    return torch.empty_like(parameter, device="cpu", dtype=tensor.dtype).copy_(tensor).detach()
 
 
 def _counters(counter: PlateauCounter | StoppingCounter | None) -> dict[str, Any] | None:

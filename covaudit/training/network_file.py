@@ -16,6 +16,7 @@ from torch import nn
 from covaudit.domain.training import Preparation
 from covaudit.errors import MissingArtifact
 from covaudit.training.intensity import feed
+from covaudit.training.pace import pace_of
 from covaudit.training.prepare import Recipe
 from models.registry import build_network
 
@@ -95,4 +96,6 @@ def load_network(folder: Path, device: torch.device) -> tuple[nn.Module, Network
             "The trained network of this run cannot be loaded: its files are gone or damaged. "
             "Retry the run to train it again."
         ) from error
-    return network.to(device).eval(), described
+    network = network.to(device).eval()
+    pace_of(network, device).lay_out_network(network)
+    return network, described

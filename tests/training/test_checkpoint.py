@@ -4,16 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from covaudit.domain.training import Augmentation, EarlyStopping, Plateau, Training
 from covaudit.errors import JobFailed
+from covaudit.training import learner
 from covaudit.training.checkpoint import Checkpoint
 from covaudit.training.loop import fit
+from covaudit.training.pace import Pace
 
 CPU = torch.device("cpu")
 FAST = Training(epochs=5, batch_size=16, lr=0.01)
@@ -26,6 +30,7 @@ ADAMAX = Training(epochs=5, batch_size=16, lr=0.01, optimiser="adamax", schedule
 
 CHILD = """
 import sys
+from dataclasses import replace
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 import torch
@@ -65,6 +70,26 @@ def test_going_on_from_any_epoch_gives_the_same_weights(
     same_weights(whole, again)
     ignored = {"seconds"}
     assert [r.model_dump(exclude=ignored) for r in found] == [r.model_dump(exclude=ignored) for r in expected]
+
+
+@pytest.mark.parametrize("training", [FAST, KERAS], ids=["fast", "keras"])
+def test_going_on_in_channels_last_gives_the_same_weights(
+    training: Training, same_weights: Any, make_data: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights do not lie in memory as a file has them, and the optimiser's moments must lie as they do."""
+    monkeypatch.setattr(learner, "pace_of", lambda network, device: Pace(is_channels_last=True))
+
+    def make_deep(seed: int) -> nn.Module:
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Conv2d(1, 4, 5), nn.ReLU(), nn.Conv2d(4, 6, 3), nn.Flatten(), nn.Linear(600, 2))
+
+    whole, again, points = make_deep(0), make_deep(9), list[Checkpoint]()
+    list(fit(whole, make_data(), training, 3, CPU, on_checkpoint=points.append))
+    list(fit(again, make_data(), training, 3, CPU, resume=replace(points[1],
+        tensors={name: tensor.contiguous() for name, tensor in points[1].tensors.items()}
+    )))  # fmt: skip
+    assert not whole[2].weight.is_contiguous()
+    same_weights(whole, again)
 
 
 def test_a_process_killed_in_mid_epoch_goes_on_to_the_same_weights(

@@ -13,14 +13,22 @@ from covaudit.training.pace import Pace, pace_of
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize("has_tiles", [True, False])
-def test_bfloat16_only_on_a_processor_with_tiles(has_tiles: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_tile": has_tiles, "avx512_bf16": True})
-    pace = pace_of(nn.Linear(1, 1), CPU)
-    assert pace == (Pace(torch.bfloat16) if has_tiles else Pace())
-    # Images have one channel, and channels_last crashes on them.
-    assert not pace.is_channels_last
-    assert pace_of(type("EfficientNet", (nn.Module,), {})(), CPU) == Pace()
+@pytest.mark.parametrize(
+    ("able", "expected"),
+    [
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": True, "amx_tile": True}, Pace(torch.bfloat16)),
+        ({"avx2": True, "avx512_f": True, "avx512_bf16": True}, Pace()),
+        # Images have one channel, and with AVX-512 channels_last crashes on them.
+        ({"avx2": True}, Pace(is_channels_last=True)),
+        ({}, Pace()),
+    ],
+)
+def test_each_processor_gets_what_pays_on_it(
+    able: dict[str, bool], expected: Pace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert pace_of(nn.Linear(1, 1), CPU) == expected
+    assert pace_of(type("EfficientNet", (nn.Module,), {})(), CPU).autocast is None
 
 
 @pytest.mark.parametrize(
