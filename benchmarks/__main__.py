@@ -6,13 +6,14 @@ measured one after the other; --readme puts all that is kept into the README.
 
 import argparse
 
-from benchmarks import bootstrap, checks, gradcam, loader, sources, training
+from benchmarks import bootstrap, checks, gradcam, loader, map_memory, sources, training
 from benchmarks.table import Table, keep, markdown, read_kept, write_readme
 
 TABLES: dict[str, Table] = {
     "training": training.TABLE,
     "loader": loader.TABLE,
     "gradcam": gradcam.TABLE,
+    "map_memory": map_memory.TABLE,
     "checks": checks.TABLE,
     "bootstrap": bootstrap.TABLE,
     "sources": sources.TABLE,

@@ -29,7 +29,7 @@ def to_images(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
 
 def normalise(images: Tensor) -> Tensor:
     """Images in [0, 1] as the networks take them."""
-    return (images - MEAN) / SPREAD
+    return (images - MEAN).div_(SPREAD)
 
 
 def balanced_rows(

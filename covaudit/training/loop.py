@@ -135,9 +135,11 @@ def _add_gradients(learner: Learner, rows: Rows) -> float:
 
 def _load(learner: Learner, rows: Rows) -> Tensor:
     """Images (n, 1, S, S) as the network takes them, augmented if the protocol says so."""
-    images = to_images(take(learner.data.pixels, rows), learner.device)
-    if learner.training.augment:
-        images = augment(images, learner.draws, learner.training.augmentation)
+    pixels, training = take(learner.data.pixels, rows), learner.training
+    if training.augment:
+        images = augment(pixels, learner.device, learner.draws, training.augmentation)
+    else:
+        images = to_images(pixels, learner.device)
     return learner.pace.lay_out(normalise(images))
 
 
