@@ -48,39 +48,30 @@ def measure(row: str, is_quick: bool = False) -> Row:
         with torch.inference_mode():
             network(images)
 
-    def one_by_one(n_classes: int) -> list[Tensor]:
-        """The maps of the likeliest class of each image, and, for two classes, the other's after it."""
+    def one_by_one(classes: tuple[int, ...]) -> list[Tensor]:
+        """(len(classes), h, w) of each image; of the likeliest class where none is named."""
         maps = []
         for image in images:
             with torch.inference_mode():
                 likeliest = int(plain(image[None]).argmax())
-            for target in (likeliest, 1 - likeliest)[:n_classes]:
-                maps.append(captum.attribute(image[None], target=target).clamp(min=0)[0, 0].detach())
+            own = [captum.attribute(image[None], target=target)[0, 0] for target in classes or (likeliest,)]
+            maps.append(torch.stack(own).clamp(min=0).detach())
         return maps
 
     ways: dict[str, Callable[[], object]] = {
         "alone": alone,
         "maps": lambda: explain_batch(network, (layer,), images, ("grad-cam",)),
-        "one class": lambda: one_by_one(1),
-        "each class": lambda: one_by_one(2),
+        "one class": lambda: one_by_one(()),
+        "each class": lambda: one_by_one((0, 1)),
     }
-    difference = _difference(explain_batch(network, (layer,), images, ("grad-cam",)).maps[layer][:, 0], one_by_one(2))
+    found = explain_batch(network, (layer,), images, ("grad-cam",)).maps[layer][:, 0]
+    difference = float((_scaled(found) - _scaled(torch.stack(one_by_one((0, 1))))).abs().max())
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(2 if is_quick else REPETITIONS):
         for way, call in ways.items():
             seconds[way].append(_timed(call))
     prediction, maps, one, each = (statistics.median(taken) for taken in seconds.values())
     return layer, f"{maps / prediction:.2f}", f"{one / maps:.1f}", f"{each / maps:.1f}", f"{difference:.0e}"
-
-
-def _difference(maps: Tensor, theirs: list[Tensor]) -> float:
-    """Largest difference of maps (N, 2, h, w) from Captum's, whose two of an image stand in either order, each divided
-    by its maximum."""
-    found = []
-    for mine, pair in zip(maps, zip(theirs[::2], theirs[1::2], strict=True), strict=True):
-        orders = [(pair[0], pair[1]), (pair[1], pair[0])]
-        found.append(min(float((_scaled(mine) - _scaled(torch.stack(order))).abs().max()) for order in orders))
-    return max(found)
 
 
 def _scaled(maps: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ _BATCH = 4
 _ROWS = {"DenseNet-121, 768 px": ("densenet121", 768), "ResNet-50, 768 px": ("resnet50", 768)}
 
 _PEAK = """
-import resource, sys, torch
+import sys, threading, time, psutil, torch
 from captum.attr import LayerGradCam
 from covaudit.explain.gradcam import choose_layer, explain_batch, log_odds
 from models.registry import NETWORKS, build_network
@@ -18,12 +18,23 @@ torch.set_num_threads(1)
 network = build_network(name, 2, image_size=size).eval()
 layer = choose_layer(network, NETWORKS[name].cam_layers, NETWORKS[name].native_size)
 images = torch.zeros(batch, 1, size, size)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+process, is_over = psutil.Process(), threading.Event()
+before = most = process.memory_info().rss
+
+def watch():
+    global most
+    while not is_over.wait(0.002):
+        most = max(most, process.memory_info().rss)
+
+watcher = threading.Thread(target=watch)
+watcher.start()
 if whose == "ours":
     explain_batch(network, (layer,), images, ("grad-cam",))
 else:
     LayerGradCam(lambda one: log_odds(network(one)), network.get_submodule(layer)).attribute(images, target=1)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+is_over.set()
+watcher.join()
+print(most - before)
 """
 
 
@@ -36,7 +47,7 @@ def measure(row: str, is_quick: bool) -> Row:
 
 def _peak(whose: str, name: str, size: int) -> float:
     command = [sys.executable, "-c", _PEAK, whose, name, str(size), str(_BATCH)]
-    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1e3
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout) / 1e6
 
 
 TABLE = Table(
