@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from covaudit.domain.presets import PRESETS
+from covaudit.domain.regions import LUNGS_FOUND, LUNGS_KNOWN
 from covaudit.store import results, runs
 from covaudit.ui import prediction
+from covaudit.ui.components import images
 
 SINGLE = PRESETS["demo-single"]
 
@@ -118,6 +120,17 @@ def test_the_map_of_another_method_is_asked_for_and_said_not_to_be_the_audited_o
     assert asked[0] == (row["image_id"], row["heat_target"], "occlusion", 0, False)
     assert asked[-1] == (row["image_id"], "NCV", "grad-cam", 0.6, True)
     assert not app.exception
+
+
+def test_it_is_said_whose_outline_of_the_lungs_is_drawn(opened, seen, filled, monkeypatch):
+    row, app = opened
+    assert "lungs as" not in seen(app)
+    app.toggle(key="lungs").set_value(True).run()
+    assert "As the network saw it; lungs as the source gives them" in seen(app)
+    found = SimpleNamespace(regions=np.full((4, 4), LUNGS_KNOWN | LUNGS_FOUND, np.uint8))
+    monkeypatch.setattr(images.results, "shown", lambda store, run, rows: [found])
+    monkeypatch.setattr(images.results, "summary", lambda store, run_id: {"lungs_found_by": "CovAudit's U-Net"})
+    assert images.lungs_words(filled, runs.get(filled, SINGLE.id), row) == "lungs as CovAudit's U-Net found them"
 
 
 def test_a_network_that_is_gone_is_said_in_words(opened, seen):
