@@ -247,7 +247,6 @@ def open_page(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AppTest]:
 
     def open_(page: str, /, **query: str) -> AppTest:
         app = AppTest.from_file(str(PROJECT / "app.py"), default_timeout=60)
-        app.run()
         if page != "overview":
             app.switch_page(f"pages/{page}.py")
         for key, value in query.items():
