@@ -27,7 +27,7 @@ def explain(
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the overlay to this PNG.")] = None,
     array: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write the map to this NumPy file, uint8 (S, S).")
+        Path | None, typer.Option(metavar="FILE", help="Write the map as it is drawn to this NumPy file, uint8 (S, S).")
     ] = None,
     relu_gradients: Annotated[
         bool, typer.Option("--relu-gradients", help="Drop negative gradients first, as paper 2's Grad-CAM.")

@@ -42,6 +42,10 @@ METHOD_CARDS: Mapping[str, MethodCard] = {
 }
 
 
+OF_PIXELS = ("guided-grad-cam", "guided-backprop", "saliency", "integrated-gradients")
+"""Methods whose maps are of single pixels: they are drawn blurred by 1 % of the side, for one pixel cannot be seen."""
+
+
 class MapOptions(BaseModel):
     """How a map is made and drawn. The papers' own variants are here, and none of them is a default.
 

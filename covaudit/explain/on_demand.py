@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from covaudit.domain.explanation import MapOptions
+from covaudit.domain.explanation import OF_PIXELS, MapOptions
 from covaudit.errors import UnknownName
 from covaudit.explain.grid import to_bytes
 from covaudit.explain.methods import Scores, explain, question_of
@@ -19,7 +19,7 @@ from covaudit.training.predict import probabilities
 
 Bytes = NDArray[np.uint8]
 
-_SMOOTH_GAIN, _SMOOTH_SIGMA, _SMOOTH_SIDE = 7.5, 5.0, 768
+_SMOOTH_GAIN, _SMOOTH_SIGMA, _PIXEL_SIGMA = 7.5, 5 / 768, 0.01
 
 
 class ImageMap(NamedTuple):
@@ -68,14 +68,20 @@ def explain_film(
         maps = explain(method, question).numpy()
         with torch.inference_mode():
             score = Scores(network, described.is_multi_label)(images)[0, place]
-    return ImageMap(finish(maps, options)[0], film, described.classes[place], float(found[place]), float(score))
+    return ImageMap(finish(maps, method, options)[0], film, described.classes[place], float(found[place]), float(score))
 
 
-def finish(maps: NDArray[np.float32], options: MapOptions) -> Bytes:
+def finish(maps: NDArray[np.float32], method: str, options: MapOptions) -> Bytes:
     """Positive evidence (N, H, W) as 0..255 of the maximum of each, in the papers' variants where asked for."""
-    heat = to_bytes(maps)
     if options.smooth:
-        raised = np.minimum(heat.astype(np.float32) * _SMOOTH_GAIN, 255)
-        sigma = _SMOOTH_SIGMA * heat.shape[-1] / _SMOOTH_SIDE
-        heat = to_bytes(np.stack([cv2.GaussianBlur(one, (0, 0), sigma) for one in raised]))
+        raised = np.minimum(to_bytes(maps).astype(np.float32) * _SMOOTH_GAIN, 255)
+        heat = to_bytes(_blurred(raised, _SMOOTH_SIGMA))
+    else:
+        positive = np.nan_to_num(maps, nan=0, posinf=0, neginf=0).clip(min=0)
+        heat = to_bytes(_blurred(positive, _PIXEL_SIGMA) if method in OF_PIXELS else positive)
     return np.where(heat >= round(options.threshold * 255), heat, 0).astype(np.uint8)
+
+
+def _blurred(maps: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """`sigma` is a share of the side."""
+    return np.stack([cv2.GaussianBlur(one, (0, 0), sigma * maps.shape[-1]) for one in maps])

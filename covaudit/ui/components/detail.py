@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from covaudit.domain.experiment import HEAT_METHODS
-from covaudit.domain.explanation import METHOD_CARDS, MapOptions
+from covaudit.domain.explanation import METHOD_CARDS, OF_PIXELS, MapOptions
 from covaudit.domain.run import Run
 from covaudit.errors import MissingArtifact
 from covaudit.explain.overlay import overlay_png
@@ -158,7 +158,8 @@ def _show_map(store: Store, run: Run, row: "pd.Series[Any]", wanted: Wanted, alp
             st.text(f"Heat map of {name}: {heat_words(row).replace(chr(10), ', ')}")
         else:
             card = METHOD_CARDS[wanted.method]
-            st.text(f"Heat map of {name}, {card.title}: {card.reads}. Not the audited one.")
+            blurred = " Drawn blurred by 1 % of the side." if wanted.method in OF_PIXELS else ""
+            st.text(f"Heat map of {name}, {card.title}: {card.reads}.{blurred} Not the audited one.")
         st.markdown(badge(outcomes(store, run), wanted.method))
 
 
