@@ -13,6 +13,7 @@ from covaudit.commands import (
     keep,
     lungs,
     machine,
+    maps,
     markers,
     networks,
     papers,
@@ -56,6 +57,7 @@ app.command("reproduce")(reproduce)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("sanity")(sanity.sanity)
+app.command("maps")(maps.maps)
 app.command("report")(report)
 app.command("compare")(show.compare_runs)
 app.command("backup")(keep.backup)

@@ -1,10 +1,12 @@
 """The command line as a person or a program meets it: words, JSON and exit codes."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +33,7 @@ from covaudit.store import Store, artifacts, results, runs
 COMMANDS = (
     "demo", "sources", "sources list", "sources add", "sources show", "presets", "presets list", "presets show",
     "presets run", "protocols list", "protocols show", "run",
-    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "sanity", "compare",
+    "runs", "show", "logs", "cancel", "retry", "resume", "priority", "predict", "explain", "sanity", "maps", "compare",
     "backup", "restore", "export", "import", "reproduce", "delete", "trash", "trash list", "trash restore",
     "trash empty", "worker", "doctor",
 )  # fmt: skip
@@ -552,6 +554,34 @@ def test_a_test_image_and_a_file_are_explained(call: Callable[..., Any], with_ne
     of_file = json.loads(call("explain", with_network, tmp_path / "same.png", "--class", "CVP", "--json").stdout)
     assert of_file["score"] == pytest.approx(told["score"], abs=1e-4)
     assert "HiResCAM of" in call("explain", with_network, "two").stdout
+
+
+def test_maps_are_taken_away_as_a_zip(call: Callable[..., Any], store: Store, tmp_path: Path) -> None:
+    import pandas as pd
+
+    run_id = _done(store)
+    folder = results.folder(store, runs.get(store, run_id))
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "pixels.npy", np.full((3, 8, 8), 100, np.uint8))
+    heat = np.zeros((2, 4, 4), np.uint8)
+    heat[1] = 255
+    np.save(folder / "heatmaps.npy", heat)
+    table = {"source": "a", "image_id": ["=1+1", "two", "val"], "split": ["internal", "external", "val"]}
+    table |= {"sample_row": [0, 1, 2], "heatmap_row": [1, 0, -1], "predicted": "CVP"}
+    pd.DataFrame(table).to_parquet(folder / "predictions.parquet")
+    target = tmp_path / "maps.zip"
+    assert json.loads(call("maps", run_id, target, "--json").stdout)["maps"] == 2
+    with zipfile.ZipFile(target) as opened:
+        assert np.load(io.BytesIO(opened.read("heatmaps.npy"))).tolist() == heat[::-1].tolist()
+        lines = opened.read("images.csv").decode().splitlines()
+        assert [line.split(",")[:3] for line in lines[1:]] == [["1", "a", "'=1+1"], ["2", "a", "two"]]
+        hot, cold = (np.asarray(Image.open(io.BytesIO(opened.read(f"overlays/0000{n}.png")))) for n in (1, 2))
+        assert (
+            (cold == 100).all()
+            and hot[..., 0].min() > 150
+            and "Research use only" in opened.read("README.txt").decode()
+        )
+    assert "already" in call("maps", run_id, target, ends=2).stderr
 
 
 @pytest.mark.parametrize(

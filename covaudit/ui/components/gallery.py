@@ -1,5 +1,6 @@
 """Heat maps as a paged gallery with filters that live in the address."""
 
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -9,6 +10,7 @@ import streamlit as st
 from covaudit.domain.experiment import HEAT_METHODS
 from covaudit.domain.run import Run
 from covaudit.figures.text import SPLITS
+from covaudit.jobs import maps
 from covaudit.store import Store, results
 from covaudit.ui import state
 from covaudit.ui.components.frame import choose
@@ -17,6 +19,7 @@ from covaudit.ui.components.sanity import badge, outcomes, show_gate
 from covaudit.ui.text import count, literal, md_escape, share
 
 PER_PAGE = 24
+_MOST_IN_ZIP = 1000
 _BOTH = "both"
 _ANSWERS = {_BOTH: "Right and wrong", "right": "Right", "wrong": "Wrong"}
 _TESTS = {_BOTH: "Both tests", "internal": SPLITS["internal"], "external": SPLITS["external"]}
@@ -96,7 +99,24 @@ def show_gallery(store: Store, run: Run, rows: pd.DataFrame) -> None:
     show_colour_bar()
     st.text(_method_words(store, run))
     st.markdown(badge(outcomes(store, run), run.experiment.explanation.method))
+    _show_download(store, run, rows)
     show_gate(store, run)
+
+
+def _show_download(store: Store, run: Run, rows: pd.DataFrame) -> None:
+    """The maps that the filters leave, drawn when somebody asks for them."""
+    taken = rows.head(_MOST_IN_ZIP)
+    st.download_button(
+        f"These {len(taken):,} heat maps as a zip",
+        partial(maps.zipped, store, run, taken),
+        f"heat-maps-{run.id}.zip",
+        "application/zip",
+        icon=":material/download:",
+        on_click="ignore",
+        key="save_maps",
+        help="PNG overlays, all maps as a NumPy array, and a table of the images."
+        + (f" The first {_MOST_IN_ZIP:,}; 'python -m covaudit maps' writes all." if len(rows) > len(taken) else ""),
+    )
 
 
 def _method_words(store: Store, run: Run) -> str:
