@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def paired_with_first(store: "Store", compared: "Sequence[Run]") -> list[dict[str, Any]]:
     """Plain JSON for each run but the first: the paired tests, p values also after Holm over all of them, or `refused`,
-    the reason why there are none."""
+    the reason why there are none; `folds` has the corrected t-tests of runs that were cross-validated alike."""
     from covaudit.metrics.family import holm
 
     found = [_pair(store, compared[0], run) for run in compared[1:]]
@@ -27,9 +27,13 @@ def paired_with_first(store: "Store", compared: "Sequence[Run]") -> list[dict[st
 
 def _pair(store: "Store", first: "Run", second: "Run") -> dict[str, Any]:
     from covaudit.metrics.paired import compare_pair
+    from covaudit.reports.fold_tests import compare_folds
     from covaudit.store import results
 
+    experiments = (first.experiment, second.experiment)
+    estimates = (results.estimates(store, first.id), results.estimates(store, second.id))
     shown: dict[str, Any] = {"baseline": first.id, "run": second.id}
+    shown["folds"] = [one._asdict() for one in compare_folds(experiments, estimates)]
     classes = first.experiment.task.classes
     if set(classes) != set(second.experiment.task.classes):
         return shown | {"refused": "These runs tell different classes apart: a paired test needs the same task."}
@@ -58,9 +62,20 @@ def show_paired(pairs: Sequence[dict[str, Any]]) -> None:
     for one in pairs:
         if "refused" in one:
             typer.echo(plain(f"  {one['run']}  {one['refused']}"))
+            _show_folds(one)
             continue
         tests = "; ".join(f"{t['metric']}: {p_words(t['p'])}, after Holm {p_words(t['p_holm'])}" for t in one["tests"])
         typer.echo(f"  {one['run']}  {one['n']} shared images of {one['n_patients']} patients; {tests}")
         for row in one["differences"]:
             low, high = (score(row[end], signed=True) for end in ("low", "high"))
             typer.echo(f"    {row['metric']:18} {score(row['value'], signed=True)} [{low}, {high}]")
+        _show_folds(one)
+
+
+def _show_folds(pair: dict[str, Any]) -> None:
+    from covaudit.metrics.family import p_words
+    from covaudit.reports.fold_tests import FoldTest, difference_words
+
+    for one in (FoldTest(**row) for row in pair["folds"]):
+        p = f"{p_words(one.p)}, after Holm {p_words(one.p_holm)}"
+        typer.echo(f"    over the folds: {one.metric:18} {difference_words(one)}, {p}")

@@ -93,6 +93,16 @@ def _numbers(values: Iterable[int]) -> list[str]:
     return [f"{value:,}" if value else "·" for value in values]
 
 
+def mixture_note(experiment: Experiment) -> str:
+    """What to know of the counts of a run with folds; empty for a run with one."""
+    if experiment.n_folds == 1:
+        return ""
+    return (
+        f"Each of {experiment.n_folds} folds divides the images anew: one that trains some networks is the test of "
+        "another, and is counted in each column where it was."
+    )
+
+
 def sources(cards: Sequence[SourceCard]) -> Table:
     """Who is in each source, how the label came about, and what is known to tell it apart without disease."""
     rows = [

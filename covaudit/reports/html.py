@@ -46,7 +46,8 @@ def render(store: Store, run_id: str, with_images: bool = True) -> str:
     page = {
         "intended_use": INTENDED_USE, "version": __version__, "made": datetime.now(UTC), "run": run,
         "is_done": run.state is RunState.DONE, "asked": asked.facts(run.experiment, summary),
-        "mixture": asked.mixture(run.experiment, summary), "sources": asked.sources(_cards(store, run)),
+        "mixture": asked.mixture(run.experiment, summary), "mixture_note": asked.mixture_note(run.experiment),
+        "sources": asked.sources(_cards(store, run)),
         "yaml": run.experiment.to_yaml(), "provenance": provenance.facts(run, summary), "width": WIDTH,
     }  # fmt: skip
     if run.state is RunState.DONE:

@@ -66,8 +66,6 @@ def fold_words(experiment: Experiment) -> list[str]:
         f"{k} networks were trained, one a fold, and each image is answered by a network that did not learn it.",
         f"What is answered by several networks{external} has the mean of their probabilities, and the heat map of the "
         "first fold's network.",
-        "Each fold divides the images anew: an image that trains some networks is the test of another, and is counted "
-        "in each column where it was.",
         "A fold's baselines learnt from the images that its network learnt from; the lead over them is measured on all "
         "folds together, for the images of one are too few.",
     ]

@@ -60,9 +60,11 @@ def overall_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     there = {one.metric for one in estimates if one.is_overall}
     metrics = [metric for metric in OVERALL if metric in there]
     splits = ("val", "internal", "external", "gap")
+    found = {metric: {split: find(estimates, split, metric) for split in splits} for metric in metrics}
+    # What is not computed, such as the gap in MCC, has no dash: that says undefined.
     rows = [
-        {"Metric": METRICS[metric]} | {SPLITS[s]: interval(find(estimates, s, metric)) for s in splits}
-        for metric in metrics
+        {"Metric": METRICS[metric]} | {SPLITS[split]: interval(one) if one.method else "" for split, one in by.items()}
+        for metric, by in found.items()
     ]
     return pd.DataFrame(rows)
 

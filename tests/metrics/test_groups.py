@@ -81,6 +81,9 @@ def test_a_multi_label_run_is_measured_by_its_labels():
     assert at(estimates, "internal", "exact_match").value == 0.5
     assert at(estimates, "internal", "hamming_loss").value == pytest.approx(2 / 12)
     assert at(estimates, "internal", "contradictions").value == 0.25
+    # One image was given Normal and Pneumonia; labels that the task lacks cannot contradict each other.
+    assert at(estimates, "internal", "normal_and_pneumonia").value == 0.25
+    assert not [one for one in estimates if one.metric == "virus_and_bacteria"]
     virus = at(estimates, "internal", "ppv", class_name="Virus")
     assert isnan(virus.value) and virus.method == "undefined: no image was given Virus"
     assert at(estimates, "internal", "sensitivity", class_name="Virus").value == 0

@@ -71,7 +71,8 @@ def show_calibration(store: Store, run: Run, estimates: Sequence[Estimate]) -> N
     """Confidence against the share of right answers, with Brier, log loss and ECE."""
     st.subheader("Calibration", anchor=False)
     if run.experiment.task.is_multi_label:
-        st.text(f"Brier over the labels: {interval(find(estimates, 'internal', 'brier'))} internal.")
+        parts = [f"{SPLITS[split].lower()} {interval(find(estimates, split, 'brier'))}" for split in TESTS]
+        st.text(f"Brier, the mean over the labels: {', '.join(parts)}.")
         return
     with shown_errors():
         for split, box in zip(TESTS, st.columns(2, gap="medium"), strict=True):

@@ -17,6 +17,7 @@ from covaudit.figures.roc import plot_roc, roc_info
 from covaudit.figures.text import SPLITS
 from covaudit.metrics.curves import RocCurve, roc_curves
 from covaudit.reports import tables
+from covaudit.reports.asked import mixture_note
 from covaudit.reports.folds import FOLD_NOTE, fold_table
 from covaudit.reports.limits import fold_words
 from covaudit.sources.roles import ABSENT, ROLES, roles_of
@@ -121,9 +122,12 @@ def show_sources(run: Run, estimates: Sequence[Estimate]) -> None:
 
 def show_curves(store: Store, run: Run) -> None:
     st.subheader("Learning curves", anchor=False)
-    info = history_info(runs.epochs(store, run.id))
+    fold, k = 0, run.experiment.n_folds
+    if k > 1:
+        fold = st.selectbox("Fold", range(k), format_func=lambda one: f"{one + 1} of {k}", key=f"curves_of_{run.id}")
+    info = history_info(runs.epochs(store, run.id, fold=fold))
     alt = f"Losses and validation balanced accuracy of {len(info.epochs)} epochs"
-    show_chart(plot_history(info), key=f"history_{run.id}", alt=alt)
+    show_chart(plot_history(info), key=f"history_{run.id}_{fold}", alt=alt)
 
 
 def show_used(store: Store, run: Run) -> None:
@@ -141,10 +145,7 @@ def show_used(store: Store, run: Run) -> None:
             f"{count(len(table), 'image')} of {count(table.groupby('source')['patient'].nunique().sum(), 'patient')}."
         )
         if ROLES in table:
-            st.text(
-                f"Each of {run.experiment.n_folds} folds divides the images anew: one that trains some networks is the "
-                "test of another, and is counted in each column where it was."
-            )
+            st.text(mixture_note(run.experiment))
     st.text(literal(how_trained(run.experiment.training), 600))
     summary = results.summary(store, run.id)
     if run.experiment.acknowledged:

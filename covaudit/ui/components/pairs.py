@@ -1,27 +1,24 @@
 """Each other run against the first, on the images that both were tested on."""
 
 from collections.abc import Sequence
-from math import isnan
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.run import Run
 from covaudit.errors import CovauditError
 from covaudit.figures.matrix_difference import plot_matrix_difference
 from covaudit.figures.text import METRICS, SPLITS
+from covaudit.reports.fold_tests import are_alike, compare_folds, difference_words
 from covaudit.store import Store, results
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.images import run_key
 from covaudit.ui.errors import shown_errors
-from covaudit.ui.text import DASH, TOO_FEW, count, interval, literal, md_escape, score
+from covaudit.ui.text import TOO_FEW, count, interval, literal, md_escape, score
 
 if TYPE_CHECKING:
     from covaudit.metrics.paired import Paired
-
-_FOLD_METRICS = ("balanced_accuracy", "accuracy", "exact_match", "macro_f1", "auroc")
 
 
 def show_paired(store: Store, chosen: Sequence[Run], names: Sequence[str]) -> None:
@@ -110,29 +107,26 @@ def _show_pair(paired: "Paired", adjusted: tuple[float, float], first: str, seco
 def _show_folds(store: Store, first: Run, second: Run) -> None:
     """The corrected resampled t-test of two runs that were cross-validated alike."""
     k = first.experiment.n_folds
-    if k < 2 or second.experiment.n_folds != k or first.experiment.split != second.experiment.split:
+    if k == 1 or second.experiment.n_folds == 1:
         return
-    from covaudit.metrics.family import corrected_t_test, p_words
+    if not are_alike(first.experiment, second.experiment):
+        st.text("No test over the folds: their images differ. It takes the same train mixture, split and seed.")
+        return
+    from covaudit.metrics.family import p_words
 
-    tables = [{one.place: one for one in results.estimates(store, run.id)} for run in (first, second)]
-    rows = []
-    for metric in _FOLD_METRICS:
-        values = [_of_folds(table, metric, k) for table in tables]
-        if all(values):
-            # Of k parts one tests, one validates and the others train.
-            found = corrected_t_test(values[0], values[1], 1 / max(1, k - 2))
-            span = f"{score(found.value)} [{score(found.low)}, {score(found.high)}]"
-            if found.low == found.high:
-                span = f"{score(found.value)} in every fold (no interval)"
-            elif isnan(found.value):
-                span = DASH
-            rows.append({"Metric": METRICS[metric], "Second minus first": span, "p": p_words(found.p_value)})
+    tests = compare_folds(
+        (first.experiment, second.experiment),
+        (results.estimates(store, first.id), results.estimates(store, second.id)),
+    )
+    rows = [
+        {
+            "Metric": METRICS[one.metric],
+            "Second minus first": difference_words(one),
+            "p": p_words(one.p),
+            "After Holm": p_words(one.p_holm),
+        }
+        for one in tests
+    ]
     if rows:
         st.text(f"Over {k} folds, {SPLITS['internal'].lower()}: corrected resampled t-test (Nadeau and Bengio 2003).")
         st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Mean difference over the folds, corrected t-test")
-
-
-def _of_folds(table: dict[Place, Estimate], metric: str, k: int) -> list[float]:
-    """The metric in each fold; empty where one has none."""
-    found = [table.get(Place("internal", metric, fold=fold)) for fold in range(k)]
-    return [one.value for one in found if one is not None] if None not in found else []
