@@ -11,7 +11,7 @@ from covaudit.sources import phantom
 from covaudit.sources.cards import COLLECTIONS
 from covaudit.sources.readers import READERS, Reader
 from covaudit.sources.readers.base import said_of
-from covaudit.sources.readers.files import SUFFIXES
+from covaudit.sources.readers.files import SUFFIXES, is_text
 from covaudit.sources.roots import check_inside
 
 __all__ = ["BUILT_IN", "CARDS", "READERS", "Reader", "add_source", "card_of", "find_reader"]
@@ -101,7 +101,7 @@ def add_source(
 ) -> Source:
     """A source that was found to have images, its path made real. Raises BadSource, and UnknownName for the reader."""
     name = name.strip()
-    if not name or len(name) > 80:
+    if not name or len(name) > 80 or not is_text(name):
         raise BadSource("A source needs a name of 1 to 80 characters. Give it a short one.")
     if name in CARDS and CARDS[name] not in COLLECTIONS:
         raise BadSource(f"The name '{name}' belongs to a made-up source. Choose another name.")
@@ -133,4 +133,6 @@ def _real_place(path: Path) -> Path:
         exists = False
     if not exists:
         raise BadSource(f"There is no folder '{clip(path)}'. Check the path.")
+    if not is_text(place):
+        raise BadSource("The name of this folder, or of one above it, is not UTF-8 and cannot be kept. Rename it.")
     return place

@@ -1,14 +1,19 @@
 """Each reader on a small copy of its layout."""
 
+import os
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from covaudit.errors import BadSource
+from covaudit.sources import catalog
 from covaudit.sources.readers import READERS
 from covaudit.sources.readers.base import age_of, sex_of, view_of
 from covaudit.sources.readers.cidc import label_of as cidc_label
 from covaudit.sources.readers.cidc_masks import is_whole
-from covaudit.sources.readers.files import LINKED_FOLDER, OUTSIDE
+from covaudit.sources.readers.files import LINKED_FOLDER, NOT_TEXT, OUTSIDE
 from covaudit.sources.readers.folder import label_of
 from covaudit.sources.readers.mgc import patient_of
 
@@ -218,6 +223,18 @@ def test_links_that_lead_out_are_refused(make_file, tmp_path):
     rows, dropped, table = read("folder", tmp_path / "source")
     assert set(rows) == {"NOR/a.png"} and set(table["path"]) == {str(inside)}
     assert dropped == {OUTSIDE: 1, LINKED_FOLDER: 1}
+
+
+def test_names_that_are_not_utf_8_are_left_out_and_counted(make_file, tmp_path):
+    good = make_file("source/Größe ♥/a 影像.png")
+    other = os.fsencode(tmp_path / "source")
+    Path(os.fsdecode(other + b"/caf\xe9")).mkdir()  # Latin-1, as from an old archive
+    for name in (b"/caf\xe9/1.png", "/Größe ♥/".encode() + b"caf\xe9.png"):
+        shutil.copy(good, other + name)
+    rows, dropped, _ = read("folder", tmp_path / "source")
+    assert set(rows) == {"Größe ♥/a 影像.png"} and dropped == {NOT_TEXT: 2}
+    with pytest.raises(BadSource, match="is not UTF-8"):
+        catalog.add_source("mine", Path(os.fsdecode(other + b"/caf\xe9")))
 
 
 def test_csv_with_a_mapping(make_file, tmp_path):

@@ -16,6 +16,7 @@ from covaudit.errors import BadSource, clip
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 OUTSIDE = "a link that leads out of the source's folder"
 LINKED_FOLDER = "a linked folder, which is not entered"
+NOT_TEXT = "a name that is not UTF-8"
 
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -31,6 +32,8 @@ class Listing(NamedTuple):
 def list_images(folder: Path) -> Listing:
     """Every file whose name says PNG, JPEG, TIFF or DICOM, or has no suffix and starts as DICOM does."""
     root = folder.resolve()
+    if not is_text(root):
+        return Listing([], {NOT_TEXT: 1})
     refused: Counter[str] = Counter()
     paths = sorted(_walk(root, root, refused))
     return Listing(paths, dict(refused))
@@ -42,12 +45,23 @@ def images_by_name(folder: Path) -> tuple[dict[str, Path], dict[str, int]]:
     return {path.name: path for path in reversed(listing.paths)}, listing.refused
 
 
+def is_text(name: str | Path) -> bool:
+    """Whether a name can be written down: names from other systems may hold bytes that are no UTF-8."""
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _walk(folder: Path, root: Path, refused: Counter[str]) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir(follow_symlinks=False):
+            if not is_text(entry.name):
+                refused[NOT_TEXT] += 1
+            elif entry.is_dir(follow_symlinks=False):
                 yield from _walk(Path(entry.path), root, refused)
             elif entry.is_symlink():
                 yield from _follow(Path(entry.path), root, refused)
@@ -70,7 +84,9 @@ def _looks_like_image(entry: os.DirEntry[str]) -> bool:
 
 def _follow(link: Path, root: Path, refused: Counter[str]) -> Iterator[Path]:
     target = link.resolve()
-    if target.is_dir():
+    if not is_text(target):
+        refused[NOT_TEXT] += 1
+    elif target.is_dir():
         refused[LINKED_FOLDER] += 1
     elif link.suffix.lower() in SUFFIXES and not target.is_relative_to(root):
         refused[OUTSIDE] += 1
