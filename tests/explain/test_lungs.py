@@ -118,15 +118,19 @@ def test_certainty_is_the_dice_that_the_probabilities_expect() -> None:
     assert certainty(np.full((2, 2), 0.4, np.float32)) == 0
 
 
-def test_a_mask_has_two_parts_at_most_and_no_holes() -> None:
+def test_a_mask_has_two_parts_at_most_no_holes_and_no_shreds() -> None:
+    """At 40 px a shred is narrower than a cross of 3 px. To the cross each rectangle loses its four corners, and at the
+    rectangle's edge it reaches one pixel of the shred."""
     probability = np.zeros((40, 40), np.float32)
     probability[5:30, 5:15] = probability[5:30, 22:34] = 1
     probability[10:13, 8:10] = 0
     probability[35:37, 35:37] = 1
+    probability[20, 34:39] = 1
     mask = to_mask(probability, (40, 40))
     assert mask[11, 9]
     assert not mask[35:37, 35:37].any()
-    assert mask.sum() == 25 * 10 + 25 * 12
+    assert not mask[20, 35:].any()
+    assert mask.sum() == 25 * 10 - 4 + 25 * 12 - 4 + 1
 
 
 @pytest.mark.parametrize(("style", "least"), [("phantom-a", 0.6), ("phantom-b", 0.8), ("phantom-e", 0.6)])
