@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from covaudit import INTENDED_USE
-from covaudit.domain.explanation import MapOptions
+from covaudit.domain.explanation import METHOD_CARDS, MapOptions
 from covaudit.domain.labels import TITLES
 from covaudit.domain.run import Run
 from covaudit.errors import CovauditError
@@ -20,7 +20,9 @@ from covaudit.sources.images import Opened, open_upload, warm_up
 from covaudit.store import Store, results
 from covaudit.ui.components.images import ALPHA, show_colour_bar
 from covaudit.ui.components.probabilities import show_probabilities
+from covaudit.ui.components.sanity import badge, outcomes
 from covaudit.ui.components.trust import show_cautions, show_trust
+from covaudit.ui.errors import shown_errors
 from covaudit.ui.text import literal, md_escape
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
     named = [(image.name, image.pixels) for image in images if image.pixels is not None]
     with st.spinner("Asking the network (the first time takes some seconds) …"):
         found = _predict(store, run, named)
-    answers = iter(found)
+    answers, method = iter(found), _choose_method(run)
     for image in images:
         with st.container(border=True):
             st.text(literal(image.name))
@@ -99,7 +101,7 @@ def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
             if image.pixels is None or isinstance(answer, str):
                 st.error(md_escape(str(answer), 600), icon=":material/block:")
             else:
-                _show_card(store, run, image, image.pixels, answer)
+                _show_card(store, run, image, image.pixels, answer, method)
     if found:
         show_colour_bar()
         st.text("The heat map shows where the score changes, not why. Probabilities are not calibrated.")
@@ -111,12 +113,31 @@ def show_predictions(store: Store, run: Run, images: Sequence[Image]) -> None:
         st.warning(f"**{INTENDED_USE}**", icon=":material/science:")
 
 
+def _choose_method(run: Run) -> str:
+    methods = list(METHOD_CARDS)
+    return st.selectbox(
+        "Heat map by", methods, index=methods.index(run.experiment.explanation.method),
+        format_func=lambda name: METHOD_CARDS[name].title, key="predict_method",
+        help="The trust panel always speaks of the method that the run was audited by.",
+    )  # fmt: skip
+
+
 def _predict(
     store: Store, run: Run, named: Sequence[tuple[str, npt.NDArray[np.uint8]]]
 ) -> "list[ImagePrediction | str]":
     from covaudit.explain.predict_image import predict_images  # torch: 10 s, which no other page pays
 
     return predict_images(results.folder(store, run), named, store.settings.device)
+
+
+def explain_upload(
+    store: Store, run: Run, pixels: npt.NDArray[np.uint8], target: str, method: str
+) -> npt.NDArray[np.uint8]:
+    """The map (S, S) of a class of a person's image (H, W) by any method. Raises `CovauditError`."""
+    from covaudit.explain.on_demand import explain_image
+
+    folder = results.folder(store, run)
+    return explain_image(folder, pixels, target, method, MapOptions(), store.settings.device).heat
 
 
 def explain_row(
@@ -135,7 +156,9 @@ def _explained(folder: str, film: npt.NDArray[np.uint8], target: str, method: st
     return explain_film(Path(folder), film, target, method, MapOptions.model_validate_json(options), device)
 
 
-def _show_card(store: Store, run: Run, image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction") -> None:
+def _show_card(
+    store: Store, run: Run, image: Image, pixels: npt.NDArray[np.uint8], answer: "ImagePrediction", method: str
+) -> None:
     show_cautions(answer)
     seen, drawn, numbers = st.columns([1, 1, 1.4], gap="medium")
     name = literal(image.name)
@@ -145,9 +168,15 @@ def _show_card(store: Store, run: Run, image: Image, pixels: npt.NDArray[np.uint
     where = "" if answer.view.shape == pixels.shape else ", on the part of the film that the network was given"
     film, lungs = reduce(answer.view, SHOWN_SIDE), answer.trust.lungs
     outline = enlarge_mask(lungs, film.shape) if lungs.any() else None
-    overlay = overlay_png(film, answer.heatmap, ALPHA, outline)
-    drawn.image(overlay, width="stretch", output_format="PNG", alt=f"Heat map of {literal(answer.explained)} on {name}")
-    drawn.text(f"Heat map of {literal(answer.explained, 20)}{where}")
+    with drawn, shown_errors():
+        heat = answer.heatmap
+        if method != run.experiment.explanation.method:
+            heat = explain_upload(store, run, pixels, answer.explained, method)
+        overlay, alt = overlay_png(film, heat, ALPHA, outline), f"Heat map of {literal(answer.explained)} on {name}"
+        st.image(overlay, width="stretch", output_format="PNG", alt=alt)
+        empty = "" if heat.any() else " is empty: no evidence"
+        st.text(f"Heat map of {literal(answer.explained, 20)}{where}{empty}")
+        st.markdown(badge(outcomes(store, run), method))
     with numbers:
         title = TITLES.get(answer.predicted, answer.predicted)
         st.markdown(f"The network says **{md_escape(title)}**")

@@ -158,5 +158,9 @@ def test_badges_say_which_methods_are_blind(filled, open_page, seen, opened):
     assert "Passes the sanity check" in seen(app)
     assert "knows 75 % of 40 shuffled labels" in seen(app)
     table = next(frame.value for frame in app.dataframe if "Outcome" in frame.value)
+    assert not app.warning
+    methods["hires-cam"]["cascade"] = failed
+    (folder / "sanity.json").write_text(json.dumps(found))
+    assert "They are no evidence" in open_page("heat_maps", run=SINGLE.id).warning[0].value
     assert table["Outcome"].tolist() == ["passes", "fails", "This network has none."]
     assert table["Of the twin"].tolist() == ["0.10 [0.00, 0.20], n = 16", "0.90 [0.80, 0.95], n = 16", "–"]

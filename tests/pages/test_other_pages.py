@@ -13,6 +13,7 @@ import pytest
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.presets import PRESETS
 from covaudit.domain.source import Source
+from covaudit.errors import CannotExplain
 from covaudit.jobs import scans
 from covaudit.reports import tables
 from covaudit.store import results, runs, sources
@@ -181,6 +182,21 @@ def test_an_upload_gets_probabilities_an_overlay_and_the_banner(filled, open_pag
     assert "outside the lungs (outlined; found by CovAudit's U-Net)" in words
     assert len(app.image) == 3  # image, overlay, colour bar
     assert "**Research use only" in app.warning[-1].value
+
+
+def test_an_upload_is_explained_by_another_method_or_refused_in_words(filled, open_page, seen, network, monkeypatch):
+    app = open_page("predict", run=SINGLE.id)
+    app.file_uploader[0].upload("film.png", _png(), "image/png").run()
+    monkeypatch.setattr(prediction, "explain_upload", lambda *asked: np.zeros((8, 8), np.uint8))
+    app.selectbox(key="predict_method").set_value("occlusion").run()
+    assert "Heat map of CVP is empty: no evidence" in seen(app)
+
+    def refuse(store, run, pixels, target, method):
+        raise CannotExplain(f"{method} of {target} says nothing of this network.")
+
+    monkeypatch.setattr(prediction, "explain_upload", refuse)
+    app.selectbox(key="predict_method").set_value("guided-backprop").run()
+    assert app.error[0].value.endswith("of CVP says nothing of this network\\.") and "(predicted): 75.0 %" in seen(app)
 
 
 def test_a_text_file_called_png_is_refused_in_a_sentence_and_the_others_go_on(filled, open_page, seen, network):

@@ -15,7 +15,7 @@ from covaudit.store import Store, results
 from covaudit.ui import state
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, overlay_of, show_colour_bar
-from covaudit.ui.components.sanity import badge, outcomes, show_gate
+from covaudit.ui.components.sanity import badge, outcomes, show_gate, warn_if_blind
 from covaudit.ui.text import count, literal, md_escape, share
 
 PER_PAGE = 24
@@ -90,6 +90,7 @@ def show_gallery(store: Store, run: Run, rows: pd.DataFrame) -> None:
     page = min(int(st.session_state.get("page", 1)), pages)
     first = (page - 1) * PER_PAGE
     shown = rows.iloc[first : first + PER_PAGE]
+    warn_if_blind(store, run)
     _summary(rows, first, len(shown))
     with st.grid(min_column_width=170, gap="small"):
         for _, row in shown.iterrows():

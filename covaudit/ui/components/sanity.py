@@ -32,11 +32,30 @@ def badge(found: dict[str, dict[str, Any]], method: str) -> str:
     """How a method did, as a badge in Markdown."""
     one = found.get(method, {})
     parts = [part for part in (one.get("cascade"), one.get("twin")) if part]
-    if any(part["fails"] for part in parts):
+    if _fails(one):
         return chip("Fails the sanity check: no evidence on this network", ":material/warning:", "orange")
     if parts and all(part["passes"] for part in parts):
         return chip("Passes the sanity check", ":material/check_circle:", "green")
     return chip("Not sanity-checked on this network", ":material/help:", "gray")
+
+
+def warn_if_blind(store: Store, run: Run) -> None:
+    """Above maps that are no evidence."""
+    method = run.experiment.explanation.method
+    if not _fails(outcomes(store, run).get(method, {})):
+        return
+    judged = [found for found in results.findings(store, run.id) if found.check == _CHECK]
+    known = any(found.evidence.get(method, {}).get("fails") for found in judged)
+    verdict = "the verdict leaves them out" if known else "the verdict was written before this was found"
+    st.warning(
+        f"{METHOD_CARDS[method].title} fails the sanity check on this network: its maps hardly depend on what was "
+        f"learnt. They are no evidence; {verdict}.",
+        icon=":material/warning:",
+    )
+
+
+def _fails(one: dict[str, Any]) -> bool:
+    return any(part["fails"] for part in (one.get("cascade"), one.get("twin")) if part)
 
 
 def show_gate(store: Store, run: Run) -> None:
@@ -86,7 +105,7 @@ def _outcome(one: dict[str, Any]) -> str:
     if one["refused"]:
         return str(one["refused"])
     parts = [part for part in (one["cascade"], one["twin"]) if part]
-    if any(part["fails"] for part in parts):
+    if _fails(one):
         return "fails"
     return "passes" if all(part["passes"] for part in parts) else "too few maps that are not empty"
 
