@@ -1,9 +1,10 @@
 """A run as one HTML file: no script, nothing fetched, every text of a person escaped."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from covaudit.errors import CovauditError, MissingArtifact
 from covaudit.figures.confusion import confusion_info
 from covaudit.figures.forest import Row, forest_info, with_axis
 from covaudit.figures.gap import gap_info
+from covaudit.figures.label_sets import axis_names
 from covaudit.figures.text import METRICS, SPLITS, share
 from covaudit.reports import asked, baselines, limits, provenance, tables
 from covaudit.reports.evidence import SEVERITIES, evidence_rows
@@ -81,7 +83,7 @@ def _found(store: Store, run: Run, summary: dict[str, Any]) -> dict[str, Any]:
         "by_group": of_frame("By sex, age and view", tables.group_frame(estimates, classes)),
         "thresholds": _thresholds(estimates),
         "undefined": tables.reasons(estimates),
-        "confusions": [(one, confusion_info(one)) for one in _tested(results.confusions(store, run.id))],
+        "confusions": [_matrix(one) for one in results.confusions(store, run.id) if one.split in tables.TESTS],
         "baseline_words": [(SPLITS[s], said) for s in tables.TESTS for said in baselines.words(estimates, s)],
         "baselines": of_frame(METRICS[baselines.metric_of(estimates)], baselines.frame(estimates)),
         "limits": list(limits.limits(run.experiment, estimates, summary)),
@@ -113,8 +115,13 @@ def _thresholds(estimates: Sequence[Estimate]) -> list[Table]:
     return [of_frame(f"{class_title(name)} against the rest", tables.locked_frame(estimates, name)) for name in names]
 
 
-def _tested(confusions: Sequence[Confusion]) -> Iterator[Confusion]:
-    return (one for one in confusions if one.split in tables.TESTS)
+def _matrix(confusion: Confusion) -> dict[str, Any]:
+    """A confusion matrix with the names of its columns, short for label sets, and the line that explains them."""
+    names = axis_names(confusion.classes, limit=60)
+    return {
+        "title": SPLITS[confusion.split], "info": confusion_info(confusion),
+        "columns": [unescape(name) for name in names.ticks], "key": unescape(names.key),  # figures write names as HTML
+    }  # fmt: skip
 
 
 def _examples(store: Store, run: Run) -> Examples:

@@ -75,6 +75,12 @@ def test_generalisation_warns_when_nothing_external_was_tested(make_evidence: Ma
     assert finding.title == "No test on a source never trained on"
 
 
+def test_generalisation_says_when_the_tests_hold_different_classes(make_evidence: Make) -> None:
+    tested = [estimate("internal", 0.9, 0.8, 1.0), estimate("external", 0.4, 0.3, 0.5)]  # no gap
+    (finding,) = generalisation.check(make_evidence(estimates=tested))
+    assert finding.severity is Severity.WARNING and finding.title.startswith("The tests hold different classes")
+
+
 def test_a_network_that_reads_the_marker_is_named(make_evidence: Make) -> None:
     found = list(acquisition.check(make_evidence("single", "reads the corner")))
     assert [finding.title for finding in found] == ["The network reads the laterality marker"]

@@ -216,6 +216,9 @@ def test_compare_shows_what_differs_and_the_paired_test(filled, open_page, seen)
     assert list(fields.loc["train[phantom-a, NOR]"]) == ["at most 240", "at most 60"] and "seed" not in fields.index
     assert "shared test images" in seen(app) and "exact McNemar" in seen(app)
     assert app.query_params["runs"] == f"{SINGLE.id},{BALANCED.id}"
+    chosen = open_page("compare", runs=f"{SINGLE.id},{BALANCED.id}", metric="mcc")
+    assert chosen.selectbox(key="metric").value == "mcc"
+    assert chosen.dataframe[1].value["Run"].tolist() == chosen.dataframe[0].value.columns[1:].tolist()
 
 
 def test_compare_of_one_run_asks_for_another(filled, open_page):

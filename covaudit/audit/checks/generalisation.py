@@ -20,12 +20,15 @@ def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
         )
         return
     if external is None or gap is None:
+        title, cure = "No test on a source never trained on", "add an external test mixture with every class"
+        if any(one.split == "external" and one.n for one in evidence.estimates):
+            title, cure = "The tests hold different classes: no gap can be told", "give both tests every class"
         yield AuditFinding(
             check="generalisation",
             severity=Severity.WARNING,
-            title="No test on a source never trained on",
+            title=title,
             detail=f"Balanced accuracy is {internal.value:.2f} in the internal test, on the training's own sources. "
-            "Whether that holds elsewhere is not known: add an external test mixture with every class.",
+            f"Whether that holds elsewhere is not known: {cure}.",
             evidence={"internal": internal.model_dump(mode="json", by_alias=True)},
         )
         return

@@ -15,6 +15,7 @@ from covaudit.figures.confusion import confusion_info, plot_confusion
 from covaudit.figures.text import METRICS, SPLITS
 from covaudit.reports.tables import HEADLINE, OVERALL, find
 from covaudit.store import Store, results
+from covaudit.ui import state
 from covaudit.ui.components.charts import show_chart
 from covaudit.ui.components.frame import choose
 from covaudit.ui.components.images import alt_of, original_of, overlay_of
@@ -55,9 +56,9 @@ def metrics_of(found: Sequence[Sequence[Estimate]]) -> list[str]:
 def show_metrics(store: Store, chosen: Sequence[Run]) -> None:
     st.subheader("Metrics", anchor=False)
     names, found = names_of(chosen), [results.estimates(store, run.id) for run in chosen]
-    metric = st.selectbox(
-        "Metric", metrics_of(found), format_func=METRICS.__getitem__, key="metric", bind="query-params"
-    )
+    options = {name: METRICS[name] for name in metrics_of(found)}
+    keep = state.follow_address("metric", options, HEADLINE)
+    metric = st.selectbox("Metric", list(options), format_func=options.__getitem__, key="metric", on_change=keep)
     figure = plot_compare(compare_info(dict(zip(names, found, strict=True)), (metric,)))
     show_chart(figure, key="compare", alt=f"{METRICS[metric]} of each run on each test, with 95 % intervals")
     rows = [
