@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image
@@ -52,6 +53,7 @@ def measure(row: str, is_quick: bool) -> Row:
     if is_quick:
         setting = setting._replace(images=2 * setting.batch, repetitions=2)
     torch.set_num_threads(1)
+    cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:
         loops = {"ours": _ours(setting, Path(folder)), "limit": _limit(setting), "plain": _plain(setting, Path(folder))}
         for loop in loops.values():
