@@ -6,7 +6,7 @@ import sys
 from benchmarks.table import Row, Table
 
 _BATCH = 4
-_ROWS = {"DenseNet-121, 768 px": ("densenet121", 768), "ResNet-50, 768 px": ("resnet50", 768)}
+_ROWS = {"DenseNet-121, 768 px": ("densenet121", 768)}
 
 _PEAK = """
 import sys, threading, time, psutil, torch
