@@ -9,6 +9,7 @@ from covaudit.domain.experiment import Experiment
 from covaudit.errors import BadExperiment, UnknownName, clip
 
 _NAME_LIMIT = 80
+_CHANGED = "; changed: "
 
 
 def with_values(experiment: Experiment, changes: Iterable[str]) -> Experiment:
@@ -63,5 +64,6 @@ def _title(then: Experiment, now: Experiment) -> str:
         for name in type(part).model_fields
         if name != "training" and getattr(part, name) != getattr(now if part is then else now.training, name)
     ]
-    words = ", ".join(name.replace("_", " ") for name in names)
-    return clip(f"{then.name}; changed: {words}", _NAME_LIMIT) if names else then.name
+    title, _, before = then.name.partition(_CHANGED)
+    words = dict.fromkeys([*filter(None, before.split(", ")), *(name.replace("_", " ") for name in names)])
+    return clip(f"{title}{_CHANGED}{', '.join(words)}", _NAME_LIMIT) if names else then.name

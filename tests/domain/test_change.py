@@ -16,6 +16,8 @@ def test_fields_are_changed_by_their_paths_and_the_name_tells_it():
     assert [one.limit for one in changed.test.components()] == [9, 500]
     assert changed.sampling.per_class == {"NCV": 6958, "CVP": 7}
     assert changed.name == "CXR-Independent-CL2, as printed; changed: test, sampling, lr, stopping, pretrai…"
+    twice = with_values(with_values(PRINTED, ["seed=1"]), ["seed=2", "network=resnet18"])
+    assert twice.name == "CXR-Independent-CL2, as printed; changed: seed, network"
     assert with_values(PRINTED, ["name=Mine", "seed=3"]).name == "Mine" and with_values(PRINTED, []) == PRINTED
 
 

@@ -43,7 +43,9 @@ def test_the_grid_of_the_light_network_is_that_of_its_valid_pools() -> None:
     [
         ("resnet18", 64, {"layer3": (0, 16)}),
         # Squeeze and excitation sees the whole image; it says nothing of where a cell looks.
-        ("efficientnet_b1", 240, {"bn2": (0, 32), "blocks.4": (0, 16), "blocks.2": (0, 8)}),
+        pytest.param(
+            "efficientnet_b1", 240, {"bn2": (0, 32), "blocks.4": (0, 16), "blocks.2": (0, 8)}, marks=pytest.mark.slow
+        ),
         # The unpadded stem: 2i + 1, 2i + 3, pooled 4i + 5, 4i + 9, pooled 8i + 13; then 16i + 21 and 32i + 37, each a
         # window of 3 by 2, in one of the branches a pool that is no module.
         pytest.param(

@@ -66,7 +66,13 @@ def test_which_of_the_printed_numbers_agree(name: str, agrees: bool) -> None:
     assert spec.printed.agrees_with(spec.parameters) is agrees
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+HEAVY = {"resnet50", "resnet152", "densenet121", "densenet169", "legacy_xception", "coronet", "efficientnet_b1"}
+"""Seconds each on the meta device; in the quick suite `test_the_deepest_layers...` runs them once, at 224 px."""
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in HEAVY else ()) for name in NETWORKS]
+)
 def test_the_smallest_size_works_in_training_and_in_evaluation(name: str) -> None:
     size = NETWORKS[name].minimum_size
     network = build_on_meta(name, 3, 1, size)

@@ -67,7 +67,10 @@ def test_weights_of_a_folder_are_loaded_all_but_the_head(file: str, tmp_path: Pa
 
 
 @pytest.mark.parametrize("in_chans", [1, 3])
-@pytest.mark.parametrize(("name", "layer"), [("legacy_xception", "act1"), ("inception_v3", "Conv2d_1a_3x3")])
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("legacy_xception", "act1"), pytest.param("inception_v3", "Conv2d_1a_3x3", marks=pytest.mark.slow)],
+)
 def test_the_first_layer_sees_what_it_was_trained_on(name: str, layer: str, in_chans: int, tmp_path: Path) -> None:
     """Grey levels as the product brings them, (g - 0.5) / 0.25, give the maps that three channels of the same grey,
     normalised as the weights want them, gave before. Both first convolutions are unpadded, so no border differs."""
