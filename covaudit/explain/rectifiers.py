@@ -34,7 +34,10 @@ def guided_twin(network: nn.Module, image: Tensor) -> nn.Module:
     """
     why = refusal(network, image)
     if why:
-        raise CannotExplain(f"Guided backpropagation drops negative gradients at ReLUs, and {why}.")
+        raise CannotExplain(
+            f"Guided backpropagation drops negative gradients at ReLUs, and {why}. Choose another method: HiResCAM, "
+            "Grad-CAM, the input gradient, Integrated Gradients or occlusion."
+        )
     twin = copy.deepcopy(network)
     for name, module in list(twin.named_modules(remove_duplicate=False)):
         if isinstance(module, nn.ReLU) and name:
