@@ -20,6 +20,7 @@ def compiling(learner: Learner, on_note: Callable[[str], None]) -> Iterator[None
     """Inside, whole batches of the learner are computed by its network compiled, if the compiler manages one on trial;
     `on_note` is told which. Weights, batch norm's statistics and random numbers stay what they were."""
     begun = time.monotonic()
+    on_note("The network is compiled first, which can take minutes.")
     with TemporaryDirectory(prefix="covaudit-compiled-") as folder, _compiler_writes_to(folder):
         try:
             # One process: what a killed run leaves behind, nobody would end.
