@@ -107,35 +107,31 @@ def area_mean(pixels: Grey) -> Grey:
     height, width = pixels.shape
     if min(height, width) < HASH_SIDE:
         return np.asarray(cv2.resize(pixels, (HASH_SIDE, HASH_SIDE), interpolation=cv2.INTER_AREA))
-    tall, wide = _parts(height), _parts(width)
-    rows = np.concatenate([cv2.reduce(pixels[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F) for a, b in tall.spans])
-    for place, excess in ((0, tall.excess[:, 0]), (1, tall.excess[:, 1])):
-        if excess.any():
-            rows -= excess[:, None] * pixels[[span[place] - place for span in tall.spans]]
-    scale = np.float32(1) / np.float32(tall.length * wide.length)
-    return np.asarray(np.rint(rows @ wide.shares * scale), dtype=np.uint8)
+    rows = _sum_parts(pixels)
+    cells = _sum_parts(np.ascontiguousarray(rows.T)).T
+    scale = np.float32(1) / np.float32(height / HASH_SIDE * (width / HASH_SIDE))
+    return np.asarray(np.rint(cells * scale), dtype=np.uint8)
 
 
-class _Parts(NamedTuple):
-    """A side of L places in 32 equal parts: their length, the places [first, end) that each touches, how much of its
-    first and last place lies outside it (32, 2), and the share of each place that lies in each part (L, 32).
-    """
+def _sum_parts(values: NDArray[np.uint8] | NDArray[np.float32]) -> NDArray[np.float32]:
+    """Sums (32, M) of 32 equal parts of the rows of an array (L, M); a row on the border counts for its share."""
+    spans, excess = _parts(len(values))
+    sums = np.concatenate([cv2.reduce(values[a:b], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32F) for a, b in spans])
+    for place, outside in ((0, excess[:, 0]), (1, excess[:, 1])):
+        if outside.any():
+            sums -= outside[:, None] * values[[span[place] - place for span in spans]]
+    return np.asarray(sums, dtype=np.float32)
 
-    length: float
-    spans: list[list[int]]
-    excess: NDArray[np.float32]
-    shares: NDArray[np.float32]
 
-
-@lru_cache(maxsize=16)
-def _parts(side: int) -> _Parts:
+@lru_cache(maxsize=64)
+def _parts(side: int) -> tuple[list[list[int]], NDArray[np.float32]]:
+    """Of 32 equal parts of a side: the places [first, end) that each touches, and how much of the first and of the last
+    of them lies outside it (32, 2)."""
     length = side / HASH_SIDE
     low, high = (np.arange(first, HASH_SIDE + first) * length for first in (0, 1))
     spans = np.stack([np.floor(low + 1e-9), np.ceil(high - 1e-9)], axis=1).astype(np.int64)
     excess = np.stack([low - spans[:, 0], spans[:, 1] - high], axis=1)
-    places = np.arange(side)[:, None]
-    shares = np.clip(np.minimum(places + 1, high) - np.maximum(places, low), 0, None)
-    return _Parts(length, spans.tolist(), excess.astype(np.float32), shares.astype(np.float32))
+    return spans.tolist(), excess.astype(np.float32)
 
 
 @cache
