@@ -63,6 +63,7 @@ def _found(store: Store, run: Run, summary: dict[str, Any]) -> dict[str, Any]:
     """What a run that is done has to say."""
     estimates, findings = results.estimates(store, run.id), results.findings(store, run.id)
     classes = run.experiment.task.classes
+    tests = [split for split in tables.TESTS if tables.has_images(estimates, split)]
     return {
         "verdict": next((one for one in findings if one.check == VERDICT), None),
         "findings": [(one, evidence_rows(one.evidence)) for one in findings if one.check != VERDICT],
@@ -71,11 +72,11 @@ def _found(store: Store, run: Run, summary: dict[str, Any]) -> dict[str, Any]:
         "gap": _gap(estimates),
         "fold_words": limits.fold_words(run.experiment),
         "folds": fold_table(run.experiment, estimates) if run.experiment.n_folds > 1 else None,
-        "metrics": [metric_table(estimates, split) for split in _MEASURED],
-        "by_class": [_by_class(estimates, split, classes) for split in tables.TESTS],
+        "metrics": [metric_table(estimates, split) for split in _measured(estimates)],
+        "by_class": [_by_class(estimates, split, classes) for split in tests],
         "averages": [
             of_frame(f"{SPLITS[split]}: averages over the classes", tables.averages_frame(estimates, split))
-            for split in tables.TESTS
+            for split in tests
         ],
         "design": [words for split in tables.TESTS for words in design_effect_words(estimates, split)],
         "sensitivity": _sensitivity(estimates),
@@ -90,6 +91,12 @@ def _found(store: Store, run: Run, summary: dict[str, Any]) -> dict[str, Any]:
         "source_hashes": _source_hashes(store, run),
         "file_hashes": provenance.file_hashes(artifacts.hashes(store, run)),
     }
+
+
+def _measured(estimates: Sequence[Estimate]) -> list[str]:
+    """The splits that metrics are told of: a test without images has none, and no gap."""
+    there = {split for split in ("internal", "external", "val") if tables.has_images(estimates, split)}
+    return [split for split in _MEASURED if split in there or (split == "gap" and there >= {"internal", "external"})]
 
 
 def _by_class(estimates: Sequence[Estimate], split: str, classes: Sequence[str]) -> Table:

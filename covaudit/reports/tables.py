@@ -153,6 +153,11 @@ def locked_frame(estimates: Sequence[Estimate], name: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def has_images(estimates: Sequence[Estimate], split: str) -> bool:
+    """Whether any image of a split was tested."""
+    return any(one.n for one in estimates if one.split == split and one.is_overall)
+
+
 def estimates_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
     """Every estimate as a row, for export; NaN stays empty."""
     columns = (*Place._fields, "value", "low", "high", "n", "method")
@@ -161,9 +166,15 @@ def estimates_frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
 
 
 def reasons(estimates: Sequence[Estimate]) -> dict[str, list[str]]:
-    """Why values of the run are undefined: reason -> what it holds for, such as "PPV of CVP, external test"."""
-    found: dict[str, list[str]] = {}
+    """Why values of the run are undefined: reason -> what it holds for, such as "PPV of CVP, external test".
+
+    A test without any image is one reason, not one for each metric.
+    """
+    empty = [split for split in TESTS if not has_images(estimates, split)]
+    found = {"no image": [f"all of the {SPLITS[split].lower()}" for split in empty]} if empty else {}
     for one in estimates:
+        if one.split in empty or (one.split == "gap" and empty):
+            continue
         if one.is_defined or not one.is_of_network or one.source or one.group or one.metric not in METRICS:
             continue
         what = METRICS[one.metric] + (f" of {one.class_name}" if one.class_name else "")

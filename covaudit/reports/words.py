@@ -37,7 +37,9 @@ def design_effect_words(estimates: Sequence[Estimate], split: str) -> list[str]:
     effect = find(estimates, split, "design_effect")
     if not effect.is_defined:
         return []
-    return [
-        f"Design effect of patients with several images: {score(effect.value)}. The {effect.n:,} images tell as "
-        f"much as {effect.n / max(effect.value, 1e-9):,.0f} independent ones."
-    ]
+    told = (
+        f"Design effect of patients with several images: {score(effect.value)}. The {effect.n:,} images tell as much as"
+    )
+    if effect.value <= 1:
+        return [f"{told} independent ones would."]
+    return [f"{told} {effect.n / effect.value:,.0f} independent ones."]

@@ -109,6 +109,11 @@ def test_the_papers_interval_is_flagged_where_it_misleads():
 
 def test_a_dash_is_explained():
     ppv = {"metric": "ppv", "split": "external", "class": "CVP", "method": "undefined: none was predicted CVP"}
-    shown = [Estimate.model_validate(ppv), Estimate(metric="accuracy", split="internal", value=0.5, n=2)]
+    of_all = [Estimate(metric="accuracy", split=split, value=0.5, n=2) for split in ("internal", "external")]
+    shown = [Estimate.model_validate(ppv), *of_all]
     hidden = [Estimate.model_validate(ppv | {"source": "phantom-e"}), Estimate.model_validate(ppv | {"fold": 1})]
     assert tables.reasons([*shown, *hidden]) == {"none was predicted CVP": ["PPV of CVP, external test"]}
+    # A test without images is one reason, however many metrics have none.
+    gap = Estimate(metric="accuracy", split="gap", n=2, method="undefined: no image (external)")
+    none = [Estimate(metric=name, split="external", method="undefined: no image") for name in ("accuracy", "auroc")]
+    assert tables.reasons([of_all[0], *none, gap]) == {"no image": ["all of the external test"]}
