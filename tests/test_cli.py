@@ -314,6 +314,22 @@ def test_the_life_of_a_run(call: Callable[..., Any], yaml_file: Path) -> None:
     assert "Only a run that is done has a network" in call("predict", run_id, "x.png", ends=2).stderr
 
 
+def test_sources_that_nobody_looked_at_are_looked_at_before_a_run(
+    call: Callable[..., Any], tmp_path: Path, yaml_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from covaudit.jobs import submit
+
+    monkeypatch.setattr(submit, "LOOKED_AT_ONCE", 1)
+    for number, label in enumerate(("NOR", "NOR", "CVP")):
+        film = tmp_path / "films" / label / f"{number}.png"
+        film.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.random.default_rng(number).integers(0, 255, (64, 64), dtype=np.uint8)).save(film)
+    call("sources", "add", "mine", tmp_path / "films")
+    yaml_file.write_text(YAML.replace("phantom-a", "mine").replace("phantom-b", "mine"))
+    queued = call("run", yaml_file)
+    assert "mine: 100 % of 3 images" in queued.stderr and len(queued.stdout.strip()) == 12
+
+
 @pytest.mark.parametrize(("state", "code"), [(RunState.DONE, 0), (RunState.FAILED, 1), (RunState.CANCELLED, 1)])
 def test_waiting_ends_as_the_run_does(
     state: RunState, code: int, call: Callable[..., Any], yaml_file: Path, worker_that: Callable[[RunState], None]

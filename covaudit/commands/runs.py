@@ -35,7 +35,10 @@ def run_file(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Queue an experiment. The same experiment again gives the run that it has."""
+    """Queue an experiment; images of its sources that are new are looked at before.
+
+    The same experiment again gives the run that it has.
+    """
     from covaudit.domain.change import with_values
 
     experiment = with_values(_read(file), changes or ())
@@ -44,8 +47,12 @@ def run_file(
 
 def queue(store: "Store", experiment: "Experiment", priority: int, wait: bool, as_json: bool) -> None:
     """Submit an experiment, and print its run's id, or wait for its end. Errors name the option that cures them."""
-    from covaudit.jobs import submit
+    from covaudit.commands.health import progress_of
+    from covaudit.jobs import scans, submit
 
+    for source in submit.unseen(store, experiment):
+        scans.scan(store, source, progress_of(source.name))
+        submit.forget_indexes()
     try:
         run_id, created = submit.submit(store, experiment, priority=priority)
     except NoWeights as error:

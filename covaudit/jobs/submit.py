@@ -61,6 +61,13 @@ def check(store: Store, experiment: Experiment) -> None:
     check_leakage(experiment, plan(store, experiment).leakage)
 
 
+def unseen(store: Store, experiment: Experiment) -> list[Source]:
+    """The sources of an experiment that need a scan first: more of their images are new than a page waits for."""
+    wanted = {component.source for component in (*experiment.train.components(), *experiment.test.components())}
+    folders = [one for one in source_table.listing(store) if one.name in wanted and one.path is not None]
+    return [source for source in folders if index_of(store, source).n_pending]
+
+
 def submit(store: Store, experiment: Experiment, demo: bool = False, priority: int = 0) -> Submitted:
     """Queue an experiment and see that a worker is there. The same experiment again gives the run that it has.
 
