@@ -59,11 +59,11 @@ def corrected(effects: list[Effect]) -> list[Effect]:
 
 
 def least_visible(n: int, n_tests: int) -> float:
-    """The smallest share of n answers that, flipped by a change and none by its control, would be called: by the exact
-    test, corrected over `n_tests`, and by the interval."""
+    """The smallest share of n answers that, flipped by a change and none by its control, would be called by the exact
+    test, corrected over `n_tests`."""
     for flips in range(1, n + 1):
         is_seen = exact_mcnemar(flips, 0) * n_tests < rules.COUNTERFACTUAL_P
-        if is_seen and _beyond(flips, 0, n).low > rules.FLIP_WARNING:
+        if is_seen and flips / n > rules.FLIP_WARNING:
             return flips / n
     return 1.0
 

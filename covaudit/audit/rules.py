@@ -32,7 +32,9 @@ FLIP_CRITICAL = 0.30
 FLIP_WARNING = 0.10
 SWAP = Portion(0.2, 20, 60)
 
-# Counterfactuals on the films themselves: flips beyond those of the matched control, with Holm's correction over all.
+# Counterfactuals on the films themselves: flips beyond those of the matched control. The exact test, corrected
+# by Holm over all changes, says whether there are any; a share above FLIP_WARNING warns. Critical, as
+# everywhere, needs the lower end of the interval past FLIP_CRITICAL.
 COUNTERFACTUAL = Portion(0.6, 24, 120)
 COUNTERFACTUAL_P = 0.05
 

@@ -18,6 +18,11 @@ def points(share: float) -> str:
     return f"{round(100 * share):+d} points"
 
 
+def p_value(p: float) -> str:
+    """A p value to three places, never as nought."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 def too_few(n: int, of_what: str) -> str:
     """The reason of a check that could not be made for want of images."""
     return f"There are too few {of_what}: {n}, and {rules.ENOUGH_IMAGES} are needed."

@@ -195,14 +195,26 @@ def test_effects_are_those_of_an_independent_test() -> None:
     assert [one.p_holm for one in twice] == [pytest.approx(2 * effect.p), 0.9]
 
 
+@pytest.mark.parametrize(
+    ("flips", "n", "severity"), [(14, 40, Severity.WARNING), (30, 40, Severity.CRITICAL), (7, 40, Severity.CLEAR),
+                                 (12, 140, Severity.CLEAR), (20, 140, Severity.WARNING)],
+)  # fmt: skip
+def test_what_the_exact_test_calls_is_never_told_as_none(flips: int, n: int, severity: Severity) -> None:
+    """One-sided flips by a border, none by five other changes: 6 * 2 / 2**k is 0.09 for 7, and less than 0.05 for more;
+    12 of 140 are less than a tenth. 30 of 40 are critical by the lower end of the interval."""
+    border = measure("border", np.arange(n) < flips, np.zeros(n, bool), np.zeros(n), np.arange(n).astype(str), seed=0)
+    others = [border._replace(change=name, flips=0, value=0.0, beyond=0.0, p=1.0) for name in counterfactuals.CHANGES]
+    (found,) = counterfactuals.tell(corrected([border, *(one for one in others if one.change != "border")]))
+    assert found.severity is severity
+
+
 def test_the_least_share_that_would_have_been_called() -> None:
-    """Of 24 with 6 tests the exact test calls 8 one-sided flips (6 * 2 / 2**8 = 0.047) and the interval too; of 60 the
-    interval says more than a tenth from 13 on, which statsmodels confirms."""
+    """With 6 tests the exact test calls 8 one-sided flips (6 * 2 / 2**8 = 0.047), of 24 and of 60; of 120 they are less
+    than a tenth, and 13 are called."""
     assert 6 * exact_mcnemar(8, 0) < 0.05 < 6 * exact_mcnemar(7, 0)
     assert least_visible(24, 6) == pytest.approx(8 / 24)
-    assert least_visible(60, 6) == pytest.approx(13 / 60)
-    lows = [confint_proportions_2indep(k, 60, 0, 60, method="newcomb", compare="diff")[0] for k in (12, 13)]
-    assert lows[0] <= rules.FLIP_WARNING < lows[1]
+    assert least_visible(60, 6) == pytest.approx(8 / 60)
+    assert least_visible(120, 6) == pytest.approx(13 / 120)
     assert least_visible(5, 6) == 1.0
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from covaudit.audit import rules
 from covaudit.audit.evidence import Evidence, NotTested, log_odds, patients_of
 from covaudit.audit.paired_flips import Effect, corrected, least_visible, measure
-from covaudit.audit.words import interval, percent, points, too_few
+from covaudit.audit.words import interval, p_value, percent, points, too_few
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.domain.regions import MARKER
 from covaudit.domain.seeds import derive_seed
@@ -59,7 +59,7 @@ def check(evidence: Evidence) -> Iterator[AuditFinding | NotTested]:
         return
     draws = np.random.default_rng(derive_seed(evidence.experiment.seed, "counterfactuals", "draws"))
     films = _films(evidence, chosen, pool.assign(is_marked=marked), draws)
-    yield from _findings(corrected(_effects(evidence, chosen, films, draws)))
+    yield from tell(corrected(_effects(evidence, chosen, films, draws)))
 
 
 def _effects(evidence: Evidence, chosen: pd.DataFrame, films: list[Film], draws: np.random.Generator) -> list[Effect]:
@@ -104,9 +104,10 @@ def _donor(evidence: Evidence, pool: pd.DataFrame, among: NDArray[np.int64], dra
     return donor_of(np.array(evidence.pixels[row]), np.array(evidence.regions[row]))
 
 
-def _findings(effects: list[Effect]) -> Iterator[AuditFinding]:
+def tell(effects: list[Effect]) -> Iterator[AuditFinding]:
+    """What the effects of all changes, corrected together, amount to."""
     table = {effect.change: effect._asdict() for effect in effects}
-    seen = [one for one in effects if one.p_holm < rules.COUNTERFACTUAL_P and one.beyond_low > rules.FLIP_WARNING]
+    seen = [one for one in effects if one.p_holm < rules.COUNTERFACTUAL_P and one.beyond > rules.FLIP_WARNING]
     # A cue has one severity, that of its strongest change.
     grave = {_CUES[one.change] for one in seen if one.beyond_low > rules.FLIP_CRITICAL}
     critical = [one for one in seen if _CUES[one.change] in grave]
@@ -143,10 +144,6 @@ def _words(effect: Effect) -> str:
     return (
         f"{CHANGES[effect.change].capitalize()} flips {effect.flips} of {effect.n} answers ({percent(effect.value)}, "
         f"{interval(effect.low, effect.high)}), the control {percent(effect.control)}: {points(effect.beyond)} beyond "
-        f"it ({points(effect.beyond_low)} to {points(effect.beyond_high)}; Holm's p {_p(effect.p_holm)}), where the "
+        f"it ({points(effect.beyond_low)} to {points(effect.beyond_high)}; Holm's {p_value(effect.p_holm)}), where the "
         f"log-odds of the first answer move by {effect.log_odds:+.1f}."
     )
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"

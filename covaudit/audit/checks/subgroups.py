@@ -17,7 +17,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from covaudit.audit import rules
 from covaudit.audit.evidence import Evidence, NotTested
-from covaudit.audit.words import percent
+from covaudit.audit.words import p_value, percent
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.metrics.family import holm
 
@@ -100,5 +100,5 @@ def _words(one: Loss, n: int) -> str:
     return (
         f"Of {n} comparisons the largest loss: {one.class_name} is found in {percent(one.inside)} of {one.n_inside} "
         f"patients of {one.group} and in {percent(one.outside)} of {one.n_outside} others, {100 * one.value:.0f} "
-        f"points (95 % interval {100 * one.low:.0f} to {100 * one.high:.0f}; Holm's p = {one.p:.3f})."
+        f"points (95 % interval {100 * one.low:.0f} to {100 * one.high:.0f}; Holm's {p_value(one.p)})."
     )
