@@ -14,6 +14,11 @@ from covaudit.training.learner import Learner
 
 _CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
+_OPTIONS: dict[str, str | int | bool | Callable[..., object]] = {
+    "compile_threads": 1,  # one process: what a killed run leaves behind, nobody would end
+    "cpp_cache_precompile_headers": False,  # these lie in /tmp whatever the cache is, where others may have put theirs
+}
+
 
 @contextmanager
 def compiling(learner: Learner, on_note: Callable[[str], None]) -> Iterator[None]:
@@ -23,8 +28,7 @@ def compiling(learner: Learner, on_note: Callable[[str], None]) -> Iterator[None
     on_note("The network is compiled first, which can take minutes.")
     with TemporaryDirectory(prefix="covaudit-compiled-") as folder, _compiler_writes_to(folder):
         try:
-            # One process: what a killed run leaves behind, nobody would end.
-            compiled = torch.compile(learner.network, dynamic=False, options={"compile_threads": 1})
+            compiled = torch.compile(learner.network, dynamic=False, options=_OPTIONS)
             _try(compiled, learner)
         except Exception as error:  # of a compiler of many parts, none of which the training needs
             why = clip(str(error).strip().partition("\n")[0] or type(error).__name__, 200)
