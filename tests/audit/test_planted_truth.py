@@ -264,7 +264,7 @@ def test_a_control_that_flips_more_is_no_evidence() -> None:
     effect = measure("border", np.arange(24) < 10, np.full(24, True), np.zeros(24), np.arange(24).astype(str), seed=0)
     assert effect.p < 0.001
     assert (effect.beyond, effect.low > 0.2) == (pytest.approx(-14 / 24), True)
-    (found,) = counterfactuals._findings([effect])
+    (found,) = counterfactuals.tell([effect])
     assert found.severity is Severity.CLEAR
 
 
