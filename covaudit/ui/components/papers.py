@@ -115,7 +115,13 @@ def show_ours(store: Store) -> None:
     done = [run for run in runs.listing(store) if run.state is RunState.DONE and ours.setup_of(run.name)]
     rows = [row for question in ours.asked() for row in _rows_of(store, question, done)]
     frame = pd.DataFrame(rows)
-    st.dataframe(frame, hide_index=True, height="content", alt="Printed results of each setup and our own runs of it")
+    st.dataframe(
+        frame, hide_index=True, height="content", alt="Printed results of each setup and our own runs of it",
+        # Wide enough for a value with its interval, whatever the first rows hold.
+        column_config={
+            "Printed": st.column_config.TextColumn(width=185), "Ours": st.column_config.TextColumn(width=165),
+        },
+    )  # fmt: skip
     if not done:
         st.info("No run of a setup yet: start one from a preset on the Compose page.", icon=":material/info:")
     header, cells = list(frame.columns), frame.astype(str).to_numpy().tolist()
