@@ -14,7 +14,7 @@ help:
 	@echo "make test-faults  kill, starve and cut off runs, workers, app and database; prints what survived"
 	@echo "make check        the tests without a browser"
 	@echo "make demo         the demo on the command line"
-	@echo "make bench        speed and memory, measured here (some minutes)"
+	@echo "make bench        speed and memory, measured here (20 minutes)"
 	@echo "make screenshots  pictures of every page with the demo's data, in build/screenshots"
 
 run: $(VENV)/installed
