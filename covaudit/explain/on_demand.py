@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from covaudit.domain.explanation import OF_PIXELS, MapOptions
 from covaudit.errors import UnknownName
+from covaudit.explain.gradcam import log_odds
 from covaudit.explain.grid import to_bytes
-from covaudit.explain.methods import Scores, explain, question_of
+from covaudit.explain.methods import explain, question_of
 from covaudit.explain.predict_image import ANSWERING, loaded_network, prepare_images
 from covaudit.training.device import resolve_device
 from covaudit.training.loaders import normalise, to_images
@@ -66,8 +67,7 @@ def explain_film(
         place = described.classes.index(target) if target is not None else int(found.argmax())
         question = question_of(network, described, images, torch.tensor([place]), options)
         maps = explain(method, question).numpy()
-        with torch.inference_mode():
-            score = Scores(network, described.is_multi_label)(images)[0, place]
+    score = (logits if described.is_multi_label else log_odds(logits))[0, place]
     return ImageMap(finish(maps, method, options)[0], film, described.classes[place], float(found[place]), float(score))
 
 

@@ -133,11 +133,17 @@ def _predict(
 def explain_upload(
     store: Store, run: Run, pixels: npt.NDArray[np.uint8], target: str, method: str
 ) -> npt.NDArray[np.uint8]:
-    """The map (S, S) of a class of a person's image (H, W) by any method. Raises `CovauditError`."""
+    """The map (S, S) of a class of a person's image (H, W) by any method, computed once. Raises `CovauditError`."""
+    folder = str(results.folder(store, run))
+    heat: npt.NDArray[np.uint8] = _explained_upload(folder, pixels, target, method, store.settings.device)
+    return heat
+
+
+@st.cache_data(max_entries=40, show_spinner="Drawing the heat map …")
+def _explained_upload(folder: str, pixels: npt.NDArray[np.uint8], target: str, method: str, device: str) -> Any:
     from covaudit.explain.on_demand import explain_image
 
-    folder = results.folder(store, run)
-    return explain_image(folder, pixels, target, method, MapOptions(), store.settings.device).heat
+    return explain_image(Path(folder), pixels, target, method, MapOptions(), device).heat
 
 
 def explain_row(
