@@ -1,7 +1,7 @@
 """What an answer is worth that has learnt no disease: baselines that every network is set beside.
 
 `answer_baselines` lets them answer the images that the network answered; `score_baselines` says how well. Their
-estimates stand among the run's, told apart by `baseline` (a name of `BASELINES`), for the splits internal and external:
+estimates stand among the run's, told apart by `baseline` (of `domain.baselines`), for the splits internal and external:
 
 - metrics accuracy, balanced_accuracy, macro_f1 and auroc (multi-label: exact_match alone, of the whole label set);
 - `lead: balanced_accuracy` and `lead: auroc` (multi-label: `lead: exact_match`): the network's value minus the
@@ -12,12 +12,13 @@ With `baseline` None: `same_answer_share`, the share of the images that got the 
 the network is a constant predictor.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from covaudit.domain.baselines import LEAD
 from covaudit.domain.estimate import Estimate, Place
 from covaudit.domain.seeds import derive_seed
 from covaudit.metrics.answers import PROBABILITY, Answers, read_answers
@@ -28,15 +29,6 @@ from covaudit.metrics.keys import Key
 from covaudit.metrics.labels import is_multi_label
 from covaudit.metrics.paired import difference_intervals
 
-BASELINES: Mapping[str, str] = {
-    "majority": "Always the most frequent class",
-    "source": "The source's name alone",
-    "metadata": "Metadata alone: size, format, brightness, sex, age, view",
-    "thumbnail": "A thumbnail of 16 × 16 pixels",
-}
-"""Name -> what it looks at."""
-
-LEAD = "lead: "
 TESTS = ("internal", "external")
 MEASURED = ("accuracy", "balanced_accuracy", "macro_f1", "auroc")
 LEADS = ("balanced_accuracy", "auroc")

@@ -5,20 +5,12 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from covaudit.domain.baselines import BASELINES, LEAD
 from covaudit.domain.estimate import Estimate
 from covaudit.figures.text import DASH, METRICS, SPLITS, share
-from covaudit.reports.tables import find
+from covaudit.reports.tables import TESTS, find
 from covaudit.reports.text import interval, score
 
-# Of covaudit.metrics.baselines, which imports SciPy: a second that no page needs.
-TITLES = {
-    "majority": "Always the most frequent class",
-    "source": "The source's name alone",
-    "metadata": "Metadata alone: size, format, brightness, sex, age, view",
-    "thumbnail": "A thumbnail of 16 × 16 pixels",
-}
-LEAD = "lead: "
-TESTS = ("internal", "external")
 CONSTANT = 0.98
 """A network that gives the same answer to more than this share of the images is a constant predictor."""
 
@@ -44,7 +36,7 @@ def words(estimates: Sequence[Estimate], split: str) -> list[Words]:
     if same.is_defined and same.value > CONSTANT:
         found.append(Words(f"**A constant predictor**: {share(same.value)} of the images get the same answer.", True))
     unbeaten = []
-    for name, title in TITLES.items():
+    for name, title in BASELINES.items():
         lead = find(estimates, split, LEAD + metric, baseline=name)
         if lead.is_defined and not lead.low > 0:
             unbeaten.append(
@@ -66,7 +58,7 @@ def frame(estimates: Sequence[Estimate]) -> pd.DataFrame:
         return pd.DataFrame()
     network = {SPLITS[s]: interval(find(estimates, s, metric)) for s in TESTS}
     rows = [{"What answers": "The network"} | network | {_lead(s): "" for s in TESTS}]
-    for name, title in TITLES.items():
+    for name, title in BASELINES.items():
         own = {SPLITS[s]: interval(find(estimates, s, metric, baseline=name)) for s in TESTS}
         leads = {_lead(s): interval(find(estimates, s, LEAD + metric, baseline=name)) for s in TESTS}
         rows.append({"What answers": title} | own | leads)

@@ -24,10 +24,10 @@ from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.paired_flips import corrected, least_called, least_visible, measure
 from covaudit.audit.report import audit
 from covaudit.audit.verdict import verdict
+from covaudit.domain.baselines import LEAD
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import AuditFinding, Severity
 from covaudit.explain.sanity import Cascade
-from covaudit.metrics.baselines import LEAD
 from covaudit.metrics.family import exact_mcnemar
 
 Plant = Callable[..., Evidence]

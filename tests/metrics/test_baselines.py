@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from covaudit.domain.baselines import BASELINES, LEAD
 from covaudit.domain.estimate import Estimate, Place
-from covaudit.metrics.baselines import BASELINES, LEAD, answer_baselines, score_baselines
+from covaudit.metrics.baselines import answer_baselines, score_baselines
 from covaudit.metrics.features import metadata_features, thumbnail_features
 
 CLASSES = ("NOR", "CVP")

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from covaudit.audit import rules
 from covaudit.audit.evidence import Evidence, NotTested
 from covaudit.audit.words import interval, percent
+from covaudit.domain.baselines import LEAD
 from covaudit.domain.estimate import Estimate
 from covaudit.domain.finding import AuditFinding, Severity
-from covaudit.metrics.baselines import LEAD
 from covaudit.metrics.intervals import wilson
 
 _NAMES = {"internal": "internal test", "external": "external test"}

@@ -6,7 +6,8 @@ import streamlit as st
 
 from covaudit.domain.estimate import Estimate
 from covaudit.figures.text import METRICS, SPLITS
-from covaudit.reports.baselines import TESTS, frame, metric_of, words
+from covaudit.reports.baselines import frame, metric_of, words
+from covaudit.reports.tables import TESTS
 
 
 def show_baselines(estimates: Sequence[Estimate]) -> None:
