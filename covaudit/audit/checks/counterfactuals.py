@@ -34,7 +34,7 @@ CHANGES = {
     "curve": "another class's grey-level curve",
 }
 _READS = {
-    "erase": "marker", "move": "place of the marker", "insert": "marker", "swap": "marker", "border": "border",
+    "erase": "marker", "move": "marker", "insert": "marker", "swap": "marker", "border": "border",
     "curve": "grey-level curve",
 }  # fmt: skip
 _CUES = {
